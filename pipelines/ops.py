@@ -1,0 +1,187 @@
+"""The evidence tables (`ops.*`): what came in, what was refused, what was checked, what must be rebuilt.
+
+Their shape and their closed lists of codes live here; who writes which is said at each table. `prepare` makes a fresh
+warehouse usable: all schemas, the raw table of every feed (also of feeds the company lacks) and these tables.
+"""
+
+import duckdb
+
+from pipelines.sources.contracts import Contract, contracts
+from pipelines.sources.profiles import Profile
+
+SCHEMAS = ("raw", "ops", "staging", "intermediate", "marts", "ml", "kpis", "reports")
+
+# Provenance of every raw row: the file it came from, its record number there (from 1, the header not counted),
+# and the day the company learnt it.
+PROVENANCE = {"_file_id": "VARCHAR", "_record_no": "BIGINT", "_delivered_on": "DATE"}
+
+TABLES = {
+    # One row per delivered file and content. Written by ingestion, in the transaction of the rows.
+    "files": """
+        file_id VARCHAR PRIMARY KEY,      -- hash of feed, path and content
+        feed VARCHAR NOT NULL,
+        source_path VARCHAR NOT NULL,     -- as found in the landing
+        delivered_on DATE,                -- null when each record carries its own day
+        content_sha256 VARCHAR NOT NULL,  -- of the decompressed bytes; names the landed copy
+        delivered_bytes BIGINT NOT NULL,
+        status VARCHAR NOT NULL,          -- one of FILE_STATUSES
+        reason_code VARCHAR,              -- one of REFUSALS when refused
+        message VARCHAR,
+        duplicate_of VARCHAR,             -- file_id that holds the same content
+        superseded_by VARCHAR,            -- file_id of the new content under the same path
+        records_seen BIGINT NOT NULL,
+        records_loaded BIGINT NOT NULL,
+        records_duplicate BIGINT NOT NULL,
+        records_quarantined BIGINT NOT NULL,
+        records_filtered BIGINT NOT NULL, -- left out by the profile's `where`
+        amount_seen DECIMAL(38,4),        -- control amount of the contract, where it has one
+        amount_loaded DECIMAL(38,4),
+        amount_duplicate DECIMAL(38,4),
+        amount_quarantined DECIMAL(38,4), -- of quarantined records whose amount could be read
+        ignored_columns VARCHAR,          -- delivered and not mapped, comma separated
+        missing_columns VARCHAR,          -- optional and not delivered
+        contract_version VARCHAR NOT NULL,
+        mapping_digest VARCHAR NOT NULL,  -- of the profile's source; another digest reads the file anew
+        run_id VARCHAR,
+        ingested_at TIMESTAMP NOT NULL
+    """,
+    # One row per refused record, or per refused file (record_no null). Written by ingestion.
+    "quarantine": """
+        quarantine_id VARCHAR PRIMARY KEY, -- hash of file_id and record_no
+        file_id VARCHAR NOT NULL,
+        feed VARCHAR NOT NULL,
+        delivered_on DATE,
+        record_no BIGINT,
+        byte_offset BIGINT,                -- of the record in the decompressed file, where the format has one
+        reason_code VARCHAR NOT NULL,      -- one of REASONS or REFUSALS
+        column_name VARCHAR,
+        message VARCHAR NOT NULL,
+        raw_text VARCHAR,                  -- as delivered
+        status VARCHAR NOT NULL,           -- open or released
+        released_at TIMESTAMP,
+        released_by VARCHAR
+    """,
+    # Delivery days whose raw rows changed since the transforms last ran. Written by ingestion, cleared by transforms.
+    "stale_days": """
+        feed VARCHAR NOT NULL,
+        delivered_on DATE NOT NULL,
+        business_from DATE NOT NULL,       -- earliest business day the change can touch
+        PRIMARY KEY (feed, delivered_on)
+    """,
+    # Every as-of day ever asked for; stale when knowledge up to it changed since it was computed.
+    "as_of_days": "as_of DATE PRIMARY KEY, is_stale BOOLEAN NOT NULL",
+    # The as-of days the running step computes. The only thing dbt is told about time.
+    "build_scope": "as_of DATE PRIMARY KEY",
+    # One row: what the transforms must know of the company.
+    "company": """
+        company VARCHAR, title VARCHAR, base_currency VARCHAR, time_zone VARCHAR, country VARCHAR, starts_on DATE
+    """,
+    # Which version of each table stands in the warehouse: every rewrite gives a new one.
+    "table_versions": "table_name VARCHAR PRIMARY KEY, version VARCHAR NOT NULL, written_at TIMESTAMP NOT NULL",
+    # Every outcome of every check, per asset and partition; the newest per key counts.
+    "check_results": """
+        asset VARCHAR NOT NULL,            -- schema.table
+        check_name VARCHAR NOT NULL,
+        partition_on DATE NOT NULL,        -- delivery day or as-of day
+        stage VARCHAR NOT NULL,            -- raw, marts, ml, reports
+        source VARCHAR NOT NULL,           -- gx or dbt
+        is_blocking BOOLEAN NOT NULL,
+        passed BOOLEAN NOT NULL,
+        failed_rows BIGINT,
+        observed VARCHAR,                  -- what was measured, as text; never a delivered value of a personal column
+        message VARCHAR,
+        table_version VARCHAR NOT NULL,    -- ops.table_versions of the asset when it was judged
+        run_id VARCHAR,
+        checked_at TIMESTAMP NOT NULL,
+        PRIMARY KEY (asset, check_name, partition_on)
+    """,
+    # One row per published version. Written by publishing.
+    "publications": """
+        version VARCHAR PRIMARY KEY,
+        as_of DATE,
+        content_digest VARCHAR NOT NULL,
+        published_at TIMESTAMP NOT NULL,
+        run_id VARCHAR
+    """,
+}
+
+FILE_STATUSES = ("loaded", "loaded_with_quarantine", "duplicate", "superseded", "refused")
+
+# Why a record is in quarantine -> what to do.
+REASONS = {
+    "field_count": "The record has more or fewer fields than the header; have it sent again or mend and release it.",
+    "stray_quote": "A quote stands inside an unquoted field; have the sender quote the field.",
+    "unterminated_quote": "A quote is opened and not closed; the record up to the next sound one is kept here.",
+    "control_character": "The record holds a NUL or another control character.",
+    "invalid_encoding": "The bytes are not valid in the declared encoding.",
+    "cell_too_long": "A cell is longer than a value of this column can be.",
+    "missing_required": "A column that must be filled is empty.",
+    "not_an_integer": "A whole number was expected.",
+    "not_a_number": "A number in the declared notation was expected.",
+    "not_finite": "NaN and infinity are not values.",
+    "number_too_large": "The number does not fit the column.",
+    "too_many_decimals": "The number has more decimals than the column keeps.",
+    "not_a_date": "A real day in the declared format was expected.",
+    "not_a_timestamp": "A moment in the declared format was expected.",
+    "nonexistent_local_time": "The clocks were put forward over this local time; it never was.",
+    "not_a_boolean": "One of the declared true and false values was expected.",
+    "not_allowed": "The value is not one the contract allows.",
+    "below_minimum": "The value is below the contract's minimum.",
+    "above_maximum": "The value is above the contract's maximum.",
+    "pattern_mismatch": "The value does not have the form the contract asks for.",
+    "too_long": "The text is longer than the contract allows.",
+    "no_delivery_day": "The column that gives the delivery day is empty or is no day.",
+    "duplicate_key": "Two records of the file have the same key and differ; neither is trusted.",
+    "expression_failed": "The profile's expression could not be computed for this record.",
+    "not_json": "The line is not one JSON object.",
+    "repeated_header": "The header stands again among the records.",
+}
+
+# Why a whole file is refused -> what to do.
+REFUSALS = {
+    "empty_file": "The file has no bytes; have it sent again.",
+    "unreadable": "The file cannot be opened; check its rights and the link.",
+    "not_a_regular_file": "Only regular files are read; a link, pipe or folder is not.",
+    "wrong_encoding": "The file is not in the declared encoding; set notation.encoding in the profile.",
+    "missing_column": "A mapped column is not in the header; compare the header with the profile.",
+    "duplicate_header": "Two columns have the same name.",
+    "no_header": "The first line is not the header the profile expects.",
+    "no_final_newline": "The last line does not end; the file may be cut. Have it sent again.",
+    "bad_archive": "The compressed file is cut or damaged.",
+    "archive_too_large": "Decompressed, the file is larger than allowed or grows more than a hundredfold.",
+    "unsafe_archive": "The archive holds more than one file, a path, a link or an encrypted member.",
+    "wrong_format": "The file is not of the declared format.",
+    "too_many_columns": "The file has more columns than a table can have.",
+    "lookup_failed": "A lookup file is missing or not usable.",
+    "still_being_written": "The file changed while it was read; it is tried again on the next run.",
+    "source_failed": "The database or remote path could not be read.",
+    "reader_failed": "The reader itself failed on this file.",
+}
+
+
+def raw_table_ddl(feed: Contract) -> str:
+    columns = [f'"{column.name}" {column.physical_type}' for column in feed.columns]
+    columns += [f'"{name}" {kind} NOT NULL' for name, kind in PROVENANCE.items()]
+    return f"create table if not exists {feed.table} ({', '.join(columns)})"
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    """Create what is missing of schemas, raw tables and evidence tables, and say whose warehouse this is."""
+    for schema in SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    for feed in contracts():
+        connection.execute(raw_table_ddl(feed))
+    for name, columns in TABLES.items():
+        connection.execute(f"create table if not exists ops.{name} ({columns})")
+    connection.execute("delete from ops.company")
+    connection.execute(
+        "insert into ops.company values (?, ?, ?, ?, ?, ?)",
+        [
+            profile.company,
+            profile.title,
+            profile.base_currency,
+            profile.time_zone,
+            profile.country,
+            profile.starts_on,
+        ],
+    )

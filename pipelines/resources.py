@@ -1,0 +1,86 @@
+"""The warehouse: short-lived DuckDB connections with one way in and one way out.
+
+One file, one writer. Every connection is closed when its `with` ends, so the lock is never held between steps and
+dbt can open the file in its turn. Table names do not belong here.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import WarehouseError
+from pipelines.settings import Settings
+
+LOCK_PATIENCE_SECONDS = 60.0
+
+
+class Warehouse:
+    """The pipeline's own DuckDB file.
+
+    `write()` and `read()` give a connection; a writer that finds the file held waits for it, at most
+    LOCK_PATIENCE_SECONDS, and then says who holds it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.warehouse_path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": settings.memory_limit,
+            "threads": settings.threads,
+            "autoinstall_known_extensions": False,
+        }
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may write, outside any transaction."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connection(self.path, read_only=False) as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed when the block ends, rolled back when it raises."""
+        with self.write() as connection:
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection.
+
+        Raises WarehouseError when there is no warehouse yet.
+        """
+        if not self.path.exists():
+            raise WarehouseError(str(self.path), "there is no warehouse yet", "Run `opscope run` first.")
+        with self._connection(self.path, read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _connection(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connect(path, read_only=read_only)
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                return duckdb.connect(str(path), read_only=read_only, config=self._config)
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() > deadline:
+                    raise WarehouseError(
+                        str(path),
+                        f"cannot be opened ({error})",
+                        "Wait for the process it names or stop it; BI tools belong on the published file.",
+                    ) from error
+                time.sleep(0.2)

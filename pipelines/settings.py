@@ -1,0 +1,78 @@
+"""The one place that reads the environment and the one clock.
+
+Every default works offline and without privileges. The clock stamps audit rows only: no table that a person decides
+with may depend on it, so nothing else in the project may ask for the time (a test enforces it).
+"""
+
+import os
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DBT_PROJECT = REPOSITORY / "dbt_project"
+
+
+def audit_time() -> datetime:
+    """The moment now, UTC and naive, for audit columns (`ingested_at`, `checked_at`, `published_at`)."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Settings(BaseSettings):
+    """Where one installation reads and writes; each field is also the environment variable `OPSCOPE_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="OPSCOPE_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=Path("var"), description="Everything the product writes lives below this folder.")
+    profile: str = Field(default="demo", description="Name of a shipped profile or path of a profile file.")
+    landing: str = Field(default="", description="Folder or fsspec URL of the deliveries; default <home>/landing.")
+    keep_versions: int = Field(default=3, ge=1, description="Published versions kept for rollback.")
+    webhook_url: str = Field(
+        default="", description="Where run and check failures are posted as JSON; empty: log only."
+    )
+    memory_limit: str = Field(default="8GB", description="DuckDB's memory limit per process.")
+    threads: int = Field(default=2, ge=1, description="DuckDB's threads per process.")
+    horizon_days: int = Field(default=28, ge=1, le=366, description="Days each demand forecast reaches ahead.")
+    seed: int = Field(default=20260101, description="Seed of every random step.")
+    max_runtime_seconds: int = Field(default=6 * 3600, description="A run still going after this is failed.")
+
+    @cached_property
+    def root(self) -> Path:
+        return self.home.expanduser().resolve()
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def landed_path(self) -> Path:
+        """Content-addressed copies of everything delivered."""
+        return self.root / "landed"
+
+    @property
+    def published_path(self) -> Path:
+        return self.root / "published"
+
+    @property
+    def dbt_target_path(self) -> Path:
+        return self.root / "dbt"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster"
+
+    @property
+    def reports_path(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def landing_url(self) -> str:
+        return self.landing or str(self.root / "landing")
+
+
+def secret(name: str) -> str:
+    """The environment variable that a profile names for a database URL or the like; raises KeyError when unset."""
+    return os.environ[name]
