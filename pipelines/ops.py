@@ -68,8 +68,11 @@ TABLES = {
         business_from DATE NOT NULL,       -- earliest business day the change can touch
         PRIMARY KEY (feed, delivered_on)
     """,
-    # Every as-of day ever asked for; stale when knowledge up to it changed since it was computed.
-    "as_of_days": "as_of DATE PRIMARY KEY, is_stale BOOLEAN NOT NULL",
+    # Every as-of day ever asked of a stage (ml, reports); stale when knowledge up to it changed since it was computed.
+    # Marked by ingestion, cleared by the stage (pipelines/scope.py).
+    "as_of_days": """
+        stage VARCHAR NOT NULL, as_of DATE NOT NULL, is_stale BOOLEAN NOT NULL, PRIMARY KEY (stage, as_of)
+    """,
     # The as-of days the running step computes. The only thing dbt is told about time.
     "build_scope": "as_of DATE PRIMARY KEY",
     # One row: what the transforms must know of the company.

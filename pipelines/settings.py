@@ -76,3 +76,11 @@ class Settings(BaseSettings):
 def secret(name: str) -> str:
     """The environment variable that a profile names for a database URL or the like; raises KeyError when unset."""
     return os.environ[name]
+
+
+def export_for_dbt(settings: Settings) -> None:
+    """Tell dbt, which reads its profile from the environment, where the warehouse is and what it may use."""
+    os.environ["OPSCOPE_WAREHOUSE"] = str(settings.warehouse_path)
+    os.environ["OPSCOPE_MEMORY_LIMIT"] = settings.memory_limit
+    os.environ["OPSCOPE_THREADS"] = str(settings.threads)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"

@@ -1,0 +1,48 @@
+"""One writer at a time: a lock file that the kernel frees when its holder dies, so no crash leaves it taken."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.errors import WarehouseError
+from pipelines.settings import Settings
+
+PATIENCE_SECONDS = 3600.0
+
+
+@contextmanager
+def writer(settings: Settings, purpose: str) -> Iterator[None]:
+    """Hold the home's write lease for the block.
+
+    The holder's process id and purpose stand in `<home>/writer.lock` for whoever waits.
+
+    Raises:
+        WarehouseError: another process holds the lease for longer than PATIENCE_SECONDS.
+    """
+    settings.root.mkdir(parents=True, exist_ok=True)
+    path = settings.root / "writer.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        _take(descriptor, str(path))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()} {purpose}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                raise WarehouseError(
+                    path, f"process {holder or 'unknown'} has been writing for too long", "Stop that process."
+                ) from error
+            time.sleep(0.2)
