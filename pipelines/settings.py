@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default="8GB", description="DuckDB's memory limit per process.")
     threads: int = Field(default=2, ge=1, description="DuckDB's threads per process.")
     horizon_days: int = Field(default=28, ge=1, le=366, description="Days each demand forecast reaches ahead.")
+    forecast_series: int = Field(default=5000, ge=1, description="Series (product and channel) forecast at most.")
     seed: int = Field(default=20260101, description="Seed of every random step.")
     max_runtime_seconds: int = Field(default=6 * 3600, description="A run still going after this is failed.")
 
