@@ -1,0 +1,112 @@
+"""The two frames the engine exchanges, long history and long forecasts, and the one validator of history.
+
+Models, features and metrics do not belong here.
+
+History, one row per series and period:
+    series_id   text, never null
+    date        the day, the first day of the week's label, or the first of the month
+    quantity    demand, finite and not negative; a period without a row is a period without demand
+    price, promotion, holiday   optional, known in advance
+    any other column            a static attribute of the series (text); its last value counts
+
+Forecasts, one row per series, period and model: `FORECAST_COLUMNS`, then one column `q<level>` per quantile, then
+`is_selected`, true for exactly one model of each series and period.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+SERIES = "series_id"
+DATE = "date"
+QUANTITY = "quantity"
+KNOWN_AHEAD = ("price", "promotion", "holiday")
+FORECAST_COLUMNS = ("series_id", "origin", "date", "horizon", "model", "mean")
+IS_SELECTED = "is_selected"
+
+
+class FrameError(ValueError):
+    """A frame that is not what the engine reads; the message names column, cause and remedy."""
+
+
+def quantile_column(level: float) -> str:
+    """Name of the column that holds the quantile of `level`, for example `q0.1`."""
+    return f"q{level:g}"
+
+
+def quantile_levels(forecasts: pd.DataFrame) -> list[float]:
+    """Levels of the quantile columns of a forecast frame, ascending."""
+    names = [str(name) for name in forecasts.columns]
+    return sorted(float(name[1:]) for name in names if name[:1] == "q" and name[1:2].isdigit())
+
+
+def checked_levels(levels: Iterable[float]) -> tuple[float, ...]:
+    """Quantile levels, ascending and without repeats.
+
+    Raises:
+        FrameError: a level is not strictly between 0 and 1.
+    """
+    wanted = tuple(sorted(set(levels)))
+    if any(not 0.0 < level < 1.0 for level in wanted):
+        raise FrameError(
+            f"quantiles {wanted}: a level must lie strictly between 0 and 1. Give for example 0.1 0.5 0.9."
+        )
+    return wanted
+
+
+def static_attributes(history: pd.DataFrame) -> list[str]:
+    """Names of the static attribute columns, in alphabetical order."""
+    return sorted(str(name) for name in set(history.columns) - {SERIES, DATE, QUANTITY, *KNOWN_AHEAD})
+
+
+def validated(history: pd.DataFrame, origin: date | None = None) -> pd.DataFrame:
+    """History up to and including `origin` (all of it when None), typed, in order of series and date.
+
+    Rows after the origin are dropped before anything else is looked at, so nothing of them can matter.
+
+    Raises:
+        FrameError: a column is missing; a date or id is null; a quantity is negative, null or infinite; two rows share
+            series and date; a static attribute is not text.
+    """
+    _require_columns(history)
+    dates = pd.to_datetime(history[DATE]).astype("datetime64[s]")
+    if dates.isna().any():
+        raise FrameError("date: some rows have none. Give every row of the history its date.")
+    kept = history.assign(date=dates)
+    if origin is not None:
+        kept = kept[kept[DATE] <= pd.Timestamp(origin)]
+    if kept[SERIES].isna().any():
+        raise FrameError("series_id: some rows have none. Give every row the series it belongs to.")
+    kept = kept.assign(series_id=kept[SERIES].astype("str"), quantity=_quantities(kept[QUANTITY]))
+    _require_text(kept, static_attributes(history))
+    kept = kept.sort_values([SERIES, DATE], kind="stable", ignore_index=True)
+    repeated = kept.duplicated([SERIES, DATE])
+    if repeated.any():
+        culprit = kept.loc[repeated, [SERIES, DATE]].iloc[0]
+        raise FrameError(
+            f"series {culprit[SERIES]} has several rows on {culprit[DATE]:%Y-%m-%d}. Sum them to one row a period."
+        )
+    return kept
+
+
+def _require_columns(history: pd.DataFrame) -> None:
+    missing = [name for name in (SERIES, DATE, QUANTITY) if name not in history.columns]
+    if missing:
+        raise FrameError(f"history lacks {', '.join(missing)}. Give it the columns series_id, date and quantity.")
+
+
+def _quantities(column: "pd.Series[float]") -> "pd.Series[float]":
+    numbers = pd.to_numeric(column).astype("float64")
+    if not np.isfinite(numbers.to_numpy()).all() or (numbers < 0).any():
+        raise FrameError(
+            "quantity: null, infinite or negative values. Give demand: returns belong elsewhere, unknown periods out."
+        )
+    return numbers
+
+
+def _require_text(history: pd.DataFrame, names: Sequence[str]) -> None:
+    for name in names:
+        if pd.api.types.is_numeric_dtype(history[name]) or pd.api.types.is_datetime64_any_dtype(history[name]):
+            raise FrameError(f"{name}: a static attribute must be text. Cast it, or drop the column.")

@@ -1,0 +1,176 @@
+"""The global model: one gradient-boosted forest for all series and horizons, learnt from many past origins.
+
+A row is one series at one past origin with one target period. The target is demand over the series' base level with the
+base as weight, which makes a Poisson loss exact for demand with the base as exposure. Baselines do not belong here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models_ml.features import Snapshot, series_features, target_features
+from models_ml.panel import Panel
+from models_ml.periods import Floats, Ints, calendar_features
+
+# A series is never forecast at more than this many times its base level: without the limit one in a thousand explodes.
+RATIO_LIMIT = 6.0
+ROWS = 40_000
+ROWS_PER_SERIES = 20
+MOST_ROWS = 600_000
+MOST_ORIGINS = 24
+FEWEST_ROWS = 400
+TRUNCATED_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Fitted trees with what they need to read another panel.
+
+    Attributes:
+        predict: from feature rows to demand over base.
+        categories: for each static attribute the values the trees know.
+        country: whose holidays the calendar features hold.
+    """
+
+    predict: Callable[[Floats], Floats]
+    categories: dict[str, list[str]]
+    country: str | None
+
+    def forecast(self, snapshot: Snapshot, horizon: int) -> Floats:
+        """Mean demand of shape (series, horizon); 0 for series whose base is 0."""
+        base = snapshot.base()
+        alive = np.flatnonzero(base > 0)
+        means = np.zeros((len(base), horizon))
+        if len(alive):
+            steps = np.arange(1, horizon + 1)
+            rows = feature_rows(snapshot, base, [alive] * horizon, steps, self.categories, self.country)
+            ratios = np.clip(self.predict(rows), 0, RATIO_LIMIT).reshape(horizon, len(alive)).T
+            means[alive] = ratios * base[alive, None]
+        return means
+
+
+def fit(panel: Panel, column: int, *, horizon: int, seed: int, country: str | None) -> Trees | None:
+    """Learn from all targets up to `column`; None where the history is too short to learn from.
+
+    Reproducible: one thread, rows in order of origin and series, and one seed.
+    """
+    categories = {
+        str(name): sorted(panel.attributes[name].dropna().astype(str).unique()) for name in panel.attributes.columns
+    }
+    categories = {name: values for name, values in categories.items() if 1 < len(values) <= 200}
+    sample = _sample(panel, column, horizon, np.random.default_rng(seed), categories, country)
+    if sample is None or len(sample[1]) < FEWEST_ROWS:
+        return None
+    rows, ratios, weights = sample
+    if not ratios.any():
+        return None
+    return Trees(_boosted(rows, ratios, weights, len(categories), seed).predict, categories, country)
+
+
+def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.utils.parallel import ThreadpoolController
+
+    names = np.zeros(rows.shape[1], dtype=bool)
+    names[rows.shape[1] - categorical :] = True
+    estimator = HistGradientBoostingRegressor(
+        loss="poisson",
+        learning_rate=0.1,
+        max_iter=100,
+        max_leaf_nodes=31,
+        min_samples_leaf=int(np.clip(len(ratios) // 500, 20, 200)),
+        l2_regularization=1.0,
+        max_features=0.6,
+        categorical_features=names,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with ThreadpoolController().limit(limits=1):
+        return estimator.fit(rows, ratios, sample_weight=weights / weights.mean())
+
+
+def _sample(
+    panel: Panel,
+    column: int,
+    horizon: int,
+    rng: np.random.Generator,
+    categories: dict[str, list[str]],
+    country: str | None,
+) -> tuple[Floats, Floats, Floats] | None:
+    """Feature rows, demand over base, and base, at past origins and random horizons."""
+    count = len(panel.series)
+    origins = _origins(panel, column)
+    if not len(origins) or not count:
+        return None
+    wanted = min(max(ROWS, ROWS_PER_SERIES * count), MOST_ROWS)
+    per_origin = int(np.clip(-(-wanted // (len(origins) * count)), 1, horizon))
+    parts = [
+        _rows_at(panel, int(origin), min(horizon, column - int(origin)), per_origin, rng, categories, country)
+        for origin in origins
+    ]
+    features, ratios, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return features, ratios, weights
+
+
+def _origins(panel: Panel, column: int) -> Ints:
+    """Past origins to learn from: evenly spaced back from the last one that has a target."""
+    earliest = min(2 * panel.cadence.season, 8)
+    spacing = panel.cadence.spacing
+    return np.arange(column - 1, earliest - 1, -spacing)[:MOST_ORIGINS][::-1]
+
+
+def _rows_at(
+    panel: Panel,
+    origin: int,
+    reach: int,
+    per_origin: int,
+    rng: np.random.Generator,
+    categories: dict[str, list[str]],
+    country: str | None,
+) -> tuple[Floats, Floats, Floats]:
+    ages = panel.ages(origin)
+    newest = panel.cadence.base_windows[0][0]
+    hidden = (rng.random(len(ages)) < TRUNCATED_SHARE) & (ages > newest)
+    ages = np.where(hidden, rng.integers(1, newest + 1, len(ages)), ages)
+    snapshot = Snapshot(panel, origin, ages)
+    base = snapshot.base()
+    draws = rng.permuted(np.tile(np.arange(1, reach + 1), (len(base), 1)), axis=1)[:, : min(per_origin, reach)]
+    chosen = np.zeros((len(base), reach + 1), dtype=bool)
+    np.put_along_axis(chosen, draws, values=True, axis=1)
+    chosen &= (base > 0)[:, None]
+    steps = np.arange(1, reach + 1)
+    members = [np.flatnonzero(chosen[:, step]) for step in steps]
+    rows = feature_rows(snapshot, base, members, steps, categories, country)
+    actual = np.concatenate([panel.values[member, origin + step] for member, step in zip(members, steps, strict=True)])
+    weights = np.concatenate([base[member] for member in members])
+    return rows, actual / weights, weights
+
+
+def feature_rows(
+    snapshot: Snapshot,
+    base: Floats,
+    members: list[Ints],
+    steps: Ints,
+    categories: dict[str, list[str]],
+    country: str | None,
+) -> Floats:
+    """Feature rows of the series `members[k]` at the target `steps[k]` periods ahead, one block after the other."""
+    panel = snapshot.panel
+    columns = snapshot.column + steps
+    calendar = calendar_features(panel.dates(columns), panel.cadence, country)
+    static = np.column_stack([series_features(snapshot, base), *_codes(panel.attributes, categories)])
+    blocks = []
+    for index, member in enumerate(members):
+        target = target_features(snapshot, base, int(columns[index]))[member]
+        dated = np.broadcast_to(calendar[index], (len(member), calendar.shape[1]))
+        blocks.append(np.column_stack([target, dated, static[member]]).astype(np.float32))
+    return np.concatenate(blocks)
+
+
+def _codes(attributes: pd.DataFrame, categories: dict[str, list[str]]) -> list[Floats]:
+    """Static attributes as numbers; NaN for a value the trees do not know."""
+    coded = [pd.Categorical(attributes[name].astype(str), categories=known).codes for name, known in categories.items()]
+    return [np.where(codes < 0, np.nan, codes) for codes in coded]

@@ -1,0 +1,160 @@
+"""The engine as a whole: no peeking, reproducible, one forecast in force, and planted truths found."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from panels import START, long_frame, weekly_panel
+
+from models_ml import engine, metrics
+
+
+def day(number: int) -> date:
+    """The date of a column of a generated panel."""
+    return (START + pd.Timedelta(days=number)).date()
+
+
+@pytest.fixture(scope="module")
+def panel() -> pd.DataFrame:
+    return weekly_panel()
+
+
+@pytest.fixture(scope="module")
+def model(panel: pd.DataFrame) -> engine.Model:
+    return engine.fit(panel, origin=day(210), horizon=14)
+
+
+def poisoned(history: pd.DataFrame, origin: date) -> list[pd.DataFrame]:
+    """History whose future is shuffled, multiplied, deleted."""
+    future = history["date"] > pd.Timestamp(origin)
+    shuffled, multiplied = history.copy(), history.copy()
+    shuffled.loc[future, "quantity"] = np.random.default_rng(0).permutation(history.loc[future, "quantity"])
+    multiplied.loc[future, "quantity"] *= 1e9
+    return [shuffled, multiplied, history[~future]]
+
+
+def test_the_future_cannot_change_a_forecast(panel: pd.DataFrame) -> None:
+    for number in (150, 190):
+        told = engine.backtest(panel, [day(number)], horizon=7)
+        for future in poisoned(panel, day(number)):
+            pd.testing.assert_frame_equal(engine.backtest(future, [day(number)], horizon=7), told)
+
+
+def test_the_future_cannot_change_a_forecast_of_a_fitted_model(panel: pd.DataFrame, model: engine.Model) -> None:
+    for number in range(211, 223):
+        told = model.forecast(panel, day(number))
+        for future in poisoned(panel, day(number)):
+            pd.testing.assert_frame_equal(model.forecast(future, day(number)), told)
+
+
+def test_row_order_does_not_matter(panel: pd.DataFrame, model: engine.Model) -> None:
+    shuffled = panel.sample(frac=1, random_state=1)
+    again = engine.fit(shuffled, origin=day(210), horizon=14)
+    pd.testing.assert_frame_equal(again.forecast(shuffled, day(210)), model.forecast(panel, day(210)))
+
+
+def test_frame_is_complete_monotone_and_one_model_speaks(panel: pd.DataFrame, model: engine.Model) -> None:
+    forecasts = model.forecast(panel, day(220))
+    assert list(forecasts.columns) == [
+        "series_id", "origin", "date", "horizon", "model", "mean", "q0.1", "q0.5", "q0.9", "is_selected",
+    ]  # fmt: skip
+    assert len(forecasts) == 30 * 14 * 3
+    assert (forecasts.groupby(["series_id", "date"])["is_selected"].sum() == 1).all()
+    assert (forecasts["date"] == forecasts["origin"] + pd.to_timedelta(forecasts["horizon"], unit="D")).all()
+    quantiles = forecasts[["q0.1", "q0.5", "q0.9"]].to_numpy()
+    assert (quantiles >= 0).all()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert np.isfinite(forecasts["mean"]).all()
+
+
+def test_planted_week_is_found(panel: pd.DataFrame, model: engine.Model) -> None:
+    forecasts = model.forecast(panel, day(210))
+    trees = forecasts[forecasts["model"] == "trees"]
+    by_phase = trees.groupby((trees["date"] - START).dt.days % 7)["mean"].mean()
+    planted = np.array([0.6, 0.8, 1.0, 1.1, 1.4, 1.6, 0.5])
+    assert by_phase.to_numpy() / by_phase.mean() == pytest.approx(planted, abs=0.08)
+
+
+def test_planted_growth_is_followed_better_than_by_any_baseline() -> None:
+    growing = weekly_panel(growth=0.01)
+    scores = metrics.evaluate(engine.backtest(growing, [day(210)]), growing).set_index("model")
+    assert abs(scores.loc["trees", "bias"]) < 0.5 * abs(scores.loc["phase_mean", "bias"])
+    assert scores.loc["selected", "wape"] <= scores.loc["phase_mean", "wape"]
+
+
+def test_the_planted_best_model_wins() -> None:
+    rng = np.random.default_rng(4)
+    weeks = np.exp(np.cumsum(rng.normal(0, 0.4, (40, 30)), axis=1))
+    wandering = long_frame(10 * np.repeat(weeks, 7, axis=1))
+    assert engine.fit(wandering, origin=day(202), horizon=7).choice.default == "seasonal_naive"
+    own_weeks = np.tile(rng.uniform(5, 50, (40, 7)), 30)
+    steady = long_frame(rng.poisson(own_weeks))
+    assert engine.fit(steady, origin=day(200), horizon=7).choice.default == "phase_mean"
+    growing = weekly_panel(growth=0.01)
+    assert engine.fit(growing, origin=day(200), horizon=28).choice.default == "trees"
+
+
+def test_quantiles_cover_what_they_promise() -> None:
+    steady = weekly_panel(count=80, periods=400)
+    forecasts = engine.backtest(steady, [day(340), day(370)], horizon=28)
+    scores = metrics.evaluate(forecasts, steady).set_index("model").loc["selected"]
+    assert scores["coverage_0.1"] == pytest.approx(0.1, abs=0.03)
+    assert scores["coverage_0.5"] == pytest.approx(0.5, abs=0.05)
+    assert scores["coverage_0.9"] == pytest.approx(0.9, abs=0.03)
+
+
+def test_degenerate_series_behave_as_declared() -> None:
+    values = np.random.default_rng(5).poisson(10, (12, 400)).astype(float)
+    values[0] = 0
+    values[1, :-1] = 0
+    values[2, 150:] = 0
+    values[3, -20:] *= 1e6
+    names = ["zero", "one_row", "discontinued", "exploding", *[f"plain{index}" for index in range(8)]]
+    first = [0, 399, *[0] * 10]
+    history = long_frame(values, first=first, names=names)
+    forecasts = engine.backtest(history, [day(399)], horizon=14)
+    spoken = forecasts[forecasts["is_selected"]].set_index("series_id")
+    assert (spoken.loc[["zero", "discontinued"], ["mean", "q0.9"]] == 0).all(axis=None)
+    assert 0 < spoken.loc["one_row", "mean"].mean() < 20
+    assert spoken.loc["exploding", "mean"].max() <= 6 * 1e6 * values[3, :-20].max()
+    assert np.isfinite(forecasts[["mean", "q0.1", "q0.9"]]).all(axis=None)
+
+
+def test_gaps_are_periods_without_demand(panel: pd.DataFrame) -> None:
+    gappy = panel.assign(quantity=np.where(np.arange(len(panel)) % 5 == 0, 0.0, panel["quantity"]))
+    assert len(gappy[gappy["quantity"] > 0]) < len(gappy)
+    firsts = gappy["date"] == START
+    absent = gappy[(gappy["quantity"] > 0) | firsts]
+    told = engine.backtest(gappy, [day(200)], horizon=7)
+    pd.testing.assert_frame_equal(engine.backtest(absent, [day(200)], horizon=7), told)
+
+
+def test_a_new_series_starts_as_its_analogues_do() -> None:
+    rng = np.random.default_rng(2)
+    values = np.vstack([rng.poisson(20, (10, 200)), rng.poisson(2, (10, 200)), np.zeros((2, 200))])
+    values[20:, -1] = 1
+    history = long_frame(values, first=[0] * 20 + [199] * 2)
+    kinds = ["fast"] * 10 + ["slow"] * 10 + ["fast", "slow"]
+    labels = dict(zip(sorted(history["series_id"].unique()), kinds, strict=True))
+    history["kind"] = history["series_id"].map(labels)
+    forecasts = engine.backtest(history, [day(199)], horizon=7)
+    means = forecasts[forecasts["is_selected"]].groupby("series_id")["mean"].mean()
+    assert means["s020"] > 10
+    assert means["s021"] < 4
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5, 20])
+def test_a_short_panel_is_forecast_by_the_baseline(rows: int) -> None:
+    history = weekly_panel(count=2, periods=20)
+    history = history[history["date"] < START + timedelta(days=rows)]
+    forecasts = engine.backtest(history, [day(19)], horizon=3)
+    assert len(forecasts) == (2 * 3 * 2 if rows else 0)
+    assert forecasts.loc[forecasts["is_selected"].astype(bool), "model"].isin(["phase_mean"]).all()
+
+
+def test_without_evidence_quantiles_are_exponential() -> None:
+    history = long_frame(np.full((1, 3), 10.0))
+    spoken = engine.backtest(history, [day(2)], horizon=1, quantiles=[0.5])
+    spoken = spoken[spoken["is_selected"]]
+    assert spoken["q0.5"].item() == pytest.approx(10 * np.log(2))
