@@ -1,0 +1,60 @@
+{# What differs between engines, each behind one name. Everything else in the project is standard SQL. #}
+
+{# The day on the company's clock of a UTC moment. #}
+{% macro local_date(moment) %}{{ return(adapter.dispatch('local_date')(moment)) }}{% endmacro %}
+
+{% macro duckdb__local_date(moment) -%}
+    cast(timezone((select time_zone from {{ source('ops', 'company') }}), timezone('UTC', {{ moment }})) as date)
+{%- endmacro %}
+
+{% macro spark__local_date(moment) -%}
+    cast(from_utc_timestamp({{ moment }}, (select time_zone from {{ source('ops', 'company') }})) as date)
+{%- endmacro %}
+
+{# A key that fits a BIGINT and is the same on every engine: the first 60 bits of the MD5 of a text. #}
+{% macro hash_key(text) %}{{ return(adapter.dispatch('hash_key')(text)) }}{% endmacro %}
+
+{% macro duckdb__hash_key(text) -%}
+    cast('0x' || substr(md5({{ text }}), 1, 15) as bigint)
+{%- endmacro %}
+
+{% macro spark__hash_key(text) -%}
+    cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint)
+{%- endmacro %}
+
+{# Several columns as one value that can be compared, nulls included. #}
+{% macro record_of(columns) %}{{ return(adapter.dispatch('record_of')(columns)) }}{% endmacro %}
+
+{% macro duckdb__record_of(columns) -%}
+    row({{ columns | join(', ') }})
+{%- endmacro %}
+
+{% macro spark__record_of(columns) -%}
+    struct({{ columns | join(', ') }})
+{%- endmacro %}
+
+{# An amount of money: four decimals, and null rather than an error when it is beyond all sense. #}
+{% macro money(expression) %}{{ return(adapter.dispatch('money')(expression)) }}{% endmacro %}
+
+{% macro duckdb__money(expression) -%}
+    try_cast({{ expression }} as decimal(18, 4))
+{%- endmacro %}
+
+{% macro spark__money(expression) -%}
+    try_cast({{ expression }} as decimal(18, 4))
+{%- endmacro %}
+
+{# One row `date_on` per day between two day columns of a one-row relation, both included. #}
+{% macro days_between(relation, first_on, last_on) %}
+    {{ return(adapter.dispatch('days_between')(relation, first_on, last_on)) }}
+{% endmacro %}
+
+{% macro duckdb__days_between(relation, first_on, last_on) -%}
+    select cast(unnest(generate_series({{ first_on }}, {{ last_on }}, interval 1 day)) as date) as date_on
+    from {{ relation }}
+{%- endmacro %}
+
+{% macro spark__days_between(relation, first_on, last_on) -%}
+    select explode(sequence({{ first_on }}, {{ last_on }}, interval 1 day)) as date_on
+    from {{ relation }}
+{%- endmacro %}

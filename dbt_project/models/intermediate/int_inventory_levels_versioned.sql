@@ -1,0 +1,27 @@
+{% set key = ['product_id', 'location_id', 'measured_on'] %}
+{% set content = [
+    'quantity_on_hand', 'quantity_on_order', 'quantity_allocated', 'quantity_received', 'quantity_issued',
+    'unit_cost'
+] %}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
+    pre_hook="{{ forget_touched('inventory_levels') }}"
+) }}
+
+with versions as ({{ versioned('inventory_levels', key, content) }})
+
+select
+    product_id,
+    location_id,
+    measured_on,
+    quantity_on_hand,
+    quantity_on_order,
+    quantity_allocated,
+    quantity_received,
+    quantity_issued,
+    unit_cost,
+    known_from,
+    known_to,
+    _file_id,
+    _record_no
+from versions

@@ -1,0 +1,40 @@
+{% set key = ['po_id', 'line_no'] %}
+{% set content = [
+    'supplier_id', 'product_id', 'location_id', 'ordered_at', 'confirmed_at', 'promised_on', 'promised_last_on',
+    'quantity_ordered', 'unit_price', 'contract_unit_price', 'currency', 'received_at', 'quantity_received',
+    'quantity_rejected', 'status'
+] %}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
+    pre_hook="{{ forget_touched('purchase_order_lines') }}"
+) }}
+
+with versions as ({{ versioned('purchase_order_lines', key, content) }})
+
+select
+    po_id,
+    line_no,
+    supplier_id,
+    product_id,
+    location_id,
+    ordered_at,
+    {{ local_date('ordered_at') }} as ordered_on,
+    confirmed_at,
+    {{ local_date('confirmed_at') }} as confirmed_on,
+    promised_on,
+    promised_last_on,
+    quantity_ordered,
+    unit_price,
+    contract_unit_price,
+    currency,
+    received_at,
+    {{ local_date('received_at') }} as received_on,
+    quantity_received,
+    quantity_rejected,
+    status,
+    {{ money('quantity_ordered * unit_price') }} as ordered_amount,
+    known_from,
+    known_to,
+    _file_id,
+    _record_no
+from versions

@@ -1,0 +1,26 @@
+{% set key = ['supplier_id', 'product_id', 'valid_from'] %}
+{% set content = [
+    'valid_to', 'unit_price', 'currency', 'min_order_quantity', 'order_multiple', 'lead_time_days'
+] %}
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
+    pre_hook="{{ forget_touched('supplier_products') }}"
+) }}
+
+with versions as ({{ versioned('supplier_products', key, content) }})
+
+select
+    supplier_id,
+    product_id,
+    valid_from,
+    valid_to,
+    unit_price,
+    currency,
+    min_order_quantity,
+    order_multiple,
+    lead_time_days,
+    known_from,
+    known_to,
+    _file_id,
+    _record_no
+from versions
