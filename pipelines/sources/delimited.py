@@ -1,0 +1,325 @@
+"""The reader of delimited text: RFC 4180 to the letter, every other record refused with its place and reason.
+
+Records are judged before they are parsed (`structure`), so the parser sees sound text only and cannot guess. Columns
+are found by the name in the header, never by position. Values stay text; `conform` gives them types.
+"""
+
+import csv
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from pipelines.errors import FileRefusedError
+from pipelines.sources.chunks import Chunk, Reject
+from pipelines.sources.profiles import Notation
+from pipelines.sources.structure import Dialect, Positions, Record, RecordTooLongError, next_record, sound_prefix
+from pipelines.sources.transcoding import REMEDY, Utf8Stream, ends_with_newline
+
+CHUNK_BYTES = 16 << 20
+PARSE_BYTES = 2 << 20  # what one thread of the parser takes at a time
+MAX_COLUMNS = 2000
+FIRST_WINDOW = 64 << 10  # bytes proved at once behind a bad record; doubles while all is well
+MARK = b"\xef\xbb\xbf"
+
+
+def read_delimited(
+    path: Path, notation: Notation, required: Collection[str], *, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Chunk]:
+    """The records of a decompressed file, some `chunk_bytes` at a time, in file order.
+
+    Args:
+        path: The file.
+        notation: Its encoding, delimiter and quote.
+        required: Columns without which the file is not read.
+        chunk_bytes: How much is read at once; memory stays at a few times that.
+
+    Raises:
+        FileRefusedError: The file as a whole cannot be trusted; `reason_code` says why.
+    """
+    with _opened(path) as handle:
+        text = _Text(handle, path, notation, chunk_bytes)
+        header = _header(text, path, required)
+        record_no = 1
+        while survey := text.survey(len(header)):
+            chunk = _chunk(survey, header, text, record_no)
+            record_no += survey.count
+            yield chunk
+
+
+def header_of(path: Path, notation: Notation) -> list[str]:
+    """The column names of a file.
+
+    Raises FileRefusedError when the file has no usable header.
+    """
+    with _opened(path) as handle:
+        return _header(_Text(handle, path, notation, FIRST_WINDOW), path, ())
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise FileRefusedError("unreadable", str(path), f"cannot be opened ({error.strerror})", "Check it.") from error
+
+
+# ------------------------------------------------------------------------------------------------------- the text
+
+
+@dataclass
+class _Survey:
+    """What stands in a stretch of text: sound records by start and end, bad ones with their number in the stretch."""
+
+    text: bytes
+    starts: list[Positions] = field(default_factory=list)
+    ends: list[Positions] = field(default_factory=list)
+    numbers: list[Positions] = field(default_factory=list)
+    bad: list[tuple[int, int, Record]] = field(default_factory=list)
+    position: int = 0
+    count: int = 0
+
+    def add_sound(self, ends: Positions) -> None:
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = self.position, ends[:-1]
+        self.starts.append(starts)
+        self.ends.append(ends)
+        self.numbers.append(np.arange(self.count, self.count + len(ends), dtype=np.int64))
+        self.count += len(ends)
+        self.position = int(ends[-1])
+
+    def add(self, record: Record) -> None:
+        if record.code is None:
+            self.add_sound(np.array([record.end], np.int64))
+            return
+        self.bad.append((self.count, self.position, record))
+        self.count += 1
+        self.position = record.end
+
+
+class _Text:
+    """The file's text as it is read: a window that moves forward, record by record."""
+
+    def __init__(self, handle: BinaryIO, path: Path, notation: Notation, chunk_bytes: int) -> None:
+        self.dialect = Dialect.of(notation.delimiter, notation.quote)
+        self.notation = notation
+        self.place = str(path)
+        self.stream = Utf8Stream(handle, self.place, notation.encoding)
+        self.origin = self.stream.origin  # place in the file of the first byte of `text`
+        self._chunk_bytes = chunk_bytes
+        self.text, self._is_last = self.stream.read(chunk_bytes)
+        self.text = self.text.removeprefix(MARK)
+        if not self.text and self._is_last:
+            raise FileRefusedError("empty_file", self.place, "has no content", "Have it sent again.")
+        if not ends_with_newline(path, self.stream.newline):
+            raise FileRefusedError(
+                "no_final_newline", self.place, "does not end with a line end, so it may be cut", "Have it sent again."
+            )
+
+    def header(self) -> bytes:
+        """The header record, line end included; the text then begins behind it."""
+        while True:
+            record = self._walk(0, None)
+            if record is not None:
+                break
+            self._more(0)
+        if record.code == "invalid_encoding" or b"\0" in self.text[: record.end]:
+            raise FileRefusedError("wrong_encoding", self.place, f"is not {self.notation.encoding}", REMEDY)
+        if record.code:
+            remedy = "The first line must name the columns."
+            raise FileRefusedError("no_header", self.place, f"has no sound header: {record.message}", remedy)
+        header = self.text[: record.end]
+        self._drop(record.end)
+        return header
+
+    def survey(self, width: int) -> _Survey | None:
+        """The next stretch, about `chunk_bytes` long; None at the end of the file."""
+        while not self._is_last and len(self.text) < self._chunk_bytes:
+            self._more(0)
+        while self.text:
+            survey = self._look(width)
+            if survey.count:
+                return survey
+            self._more(0)
+        return None
+
+    def advance(self, survey: _Survey) -> None:
+        self._drop(survey.position)
+
+    def _look(self, width: int) -> _Survey:
+        survey = _Survey(self.text)
+        size = len(self.text)
+        window = size
+        while survey.position < size:
+            start = survey.position
+            piece = self.text if start == 0 and window == size else self.text[start : start + window]
+            ends = sound_prefix(piece, self.dialect, width)
+            if len(ends):
+                survey.add_sound(ends + start)
+                window *= 2
+                continue
+            record = self._walk(start, width)
+            if record is None:
+                break
+            survey.add(record)
+            window = FIRST_WINDOW
+        return survey
+
+    def _walk(self, start: int, width: int | None) -> Record | None:
+        try:
+            return next_record(self.text, start, self.dialect, width, is_last=self._is_last)
+        except RecordTooLongError as error:
+            cause = f"the record at byte {self.origin + start} has no end in sight"
+            raise FileRefusedError("wrong_format", self.place, cause, "Check delimiter, quote and format.") from error
+
+    def _more(self, start: int) -> None:
+        text, self._is_last = self.stream.read(self._chunk_bytes)
+        self.text = self.text[start:] + text
+
+    def _drop(self, position: int) -> None:
+        self.origin += int(self.stream.original_offsets(self.text, np.array([position], np.int64))[0])
+        self.text = self.text[position:]
+
+
+def _header(text: _Text, path: Path, required: Collection[str]) -> list[str]:
+    raw = text.header().decode("utf-8")
+    notation = text.notation
+    line = raw.removesuffix("\n").removesuffix("\r")
+    names = next(csv.reader([line], delimiter=notation.delimiter, quotechar=notation.quote, strict=True), [""])
+    place = str(path)
+    if len(names) > MAX_COLUMNS:
+        cause = f"has {len(names)} columns, more than {MAX_COLUMNS}"
+        raise FileRefusedError("too_many_columns", place, cause, "Check the delimiter.")
+    missing = sorted(set(required) - set(names))
+    if required and len(missing) == len(set(required)):
+        cause = f"the first line ({line[:200]!r}) is not the header; none of {', '.join(missing)} is in it"
+        raise FileRefusedError("no_header", place, cause, _advice(missing, names))
+    if "" in names:
+        cause = f"column {names.index('') + 1} of the header has no name"
+        raise FileRefusedError("no_header", place, cause, "Name every column.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        cause = f"has more than one column {', '.join(twice)}"
+        raise FileRefusedError("duplicate_header", place, cause, "Have each column named once.")
+    if missing:
+        cause = f"lacks column {', '.join(missing)}; it has {', '.join(names)}"
+        raise FileRefusedError("missing_column", place, cause, _advice(missing, names))
+    return names
+
+
+def _advice(missing: list[str], names: list[str]) -> str:
+    """What to do about missing columns; points at names that differ in case or blanks only."""
+    alike = {name.strip().casefold(): name for name in names}
+    hints = [f"{name!r} as {alike[name.strip().casefold()]!r}" for name in missing if name.strip().casefold() in alike]
+    if hints:
+        return f"Names are compared to the letter: the file writes {', '.join(hints)}. Mend the profile."
+    return "Compare the header with the profile."
+
+
+# ----------------------------------------------------------------------------------------------------- the records
+
+
+def _chunk(survey: _Survey, header: list[str], text: _Text, first: int) -> Chunk:
+    """The chunk of a surveyed stretch whose first record has number `first`; moves the text behind it."""
+    none = np.empty(0, np.int64)
+    starts = np.concatenate(survey.starts) if survey.starts else none
+    ends = np.concatenate(survey.ends) if survey.ends else none
+    numbers = (np.concatenate(survey.numbers) if survey.numbers else none) + first
+    records = _parse(_sound_text(survey), header, text.dialect, len(starts))
+    offsets = text.stream.original_offsets(survey.text, starts) + text.origin
+    bad_starts = np.array([start for _, start, _ in survey.bad], np.int64)
+    bad_offsets = text.stream.original_offsets(survey.text, bad_starts) + text.origin
+    rejects = [
+        Reject(
+            first + number, int(offset), str(record.code), None, record.message, _raw(survey.text, start, record.end)
+        )
+        for (number, start, record), offset in zip(survey.bad, bad_offsets, strict=True)
+    ]
+    text.advance(survey)
+    raw_text = _raw_text(survey.text, starts, ends)
+    chunk = Chunk(records, pa.array(numbers), pa.array(offsets), raw_text, rejects)
+    return _without_repeated_headers(chunk, header)
+
+
+def _sound_text(survey: _Survey) -> pa.Buffer:
+    """The text of the sound records, without a copy when nothing stands between them."""
+    spans: list[tuple[int, int]] = []
+    for starts, ends in zip(survey.starts, survey.ends, strict=True):
+        begin, end = int(starts[0]), int(ends[-1])
+        if spans and spans[-1][1] == begin:
+            begin = spans.pop()[0]
+        spans.append((begin, end))
+    if len(spans) == 1:
+        ((begin, end),) = spans
+        return pa.py_buffer(survey.text).slice(begin, end - begin)
+    view = memoryview(survey.text)
+    return pa.py_buffer(b"".join(view[begin:end] for begin, end in spans))
+
+
+def _parse(text: pa.Buffer, header: list[str], dialect: Dialect, count: int) -> pa.Table:
+    """Sound text as a table of strings."""
+    schema = pa.schema([pa.field(name, pa.string()) for name in header])
+    if count == 0:
+        return schema.empty_table()
+    begins_with_mark = text.slice(0, min(3, text.size)).to_pybytes() == MARK
+    if begins_with_mark:  # the parser would drop it as if it began a file
+        text = pa.py_buffer(bytes([dialect.delimiter]) * (len(header) - 1) + b"\n" + text.to_pybytes())
+    has_quotes = text.to_pybytes().find(dialect.quote) >= 0 if text.size < FIRST_WINDOW else _holds(text, dialect.quote)
+    table = pa_csv.read_csv(
+        pa.BufferReader(text),
+        read_options=pa_csv.ReadOptions(column_names=header, block_size=max(PARSE_BYTES, 1)),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=chr(dialect.delimiter),
+            quote_char=chr(dialect.quote) if has_quotes else False,
+            newlines_in_values=has_quotes,
+            ignore_empty_lines=False,
+        ),
+        convert_options=pa_csv.ConvertOptions(column_types=schema, strings_can_be_null=False, check_utf8=False),
+    )
+    table = table.slice(1) if begins_with_mark else table
+    if table.num_rows != count:
+        raise AssertionError(f"the parser made {table.num_rows} of {count} sound records")
+    return table
+
+
+def _holds(text: pa.Buffer, code: int) -> bool:
+    return bool((np.frombuffer(text, np.uint8) == code).any())
+
+
+def _without_repeated_headers(chunk: Chunk, header: list[str]) -> Chunk:
+    table = chunk.records
+    repeats = pc.equal(table.column(0), header[0])
+    if not pc.any(repeats).as_py():
+        return chunk
+    for name in header[1:]:
+        repeats = pc.and_(repeats, pc.equal(table.column(name), name))
+    mask = repeats.to_numpy(zero_copy_only=False)
+    if not mask.any():
+        return chunk
+    numbers, offsets = chunk.record_no.to_numpy(), chunk.byte_offset.to_numpy()
+    message = "the header stands again among the records"
+    again = [
+        Reject(int(numbers[i]), int(offsets[i]), "repeated_header", None, message, chunk.raw_text(int(i)))
+        for i in np.flatnonzero(mask)
+    ]
+    kept = np.flatnonzero(~mask)
+    return Chunk(
+        table.take(pa.array(kept)),
+        pa.array(numbers[kept]),
+        pa.array(offsets[kept]),
+        lambda i: chunk.raw_text(int(kept[i])),
+        sorted(chunk.rejects + again, key=lambda reject: reject.record_no),
+    )
+
+
+def _raw_text(text: bytes, starts: Positions, ends: Positions) -> Callable[[int], str]:
+    return lambda i: _raw(text, int(starts[i]), int(ends[i]))
+
+
+def _raw(text: bytes, start: int, end: int) -> str:
+    """A record as delivered, its line end left out; bytes that are no text are shown as escapes."""
+    return text[start:end].removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")

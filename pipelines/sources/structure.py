@@ -1,0 +1,305 @@
+"""Where the records of RFC 4180 text begin and end, and which of them are sound.
+
+Two roads that must agree: `sound_prefix` proves whole stretches at once with array operations, `next_record` walks one
+record that could not be proved and says what is wrong with it. Both see UTF-8 bytes; values are not parsed here.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.errors import ProfileError
+
+Positions = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+CELL_LIMIT = 4 << 20  # bytes; longer cells are refused, and a quote open for longer counts as never closed
+RECORD_LIMIT = 32 << 20  # bytes looked ahead for the end of a record
+
+NEWLINE, RETURN, TAB = 10, 13, 9
+
+
+class RecordTooLongError(Exception):
+    """No record ends within RECORD_LIMIT bytes; `start` is where it begins."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Delimiter and quote of a file, as bytes."""
+
+    delimiter: int
+    quote: int
+
+    @classmethod
+    def of(cls, delimiter: str, quote: str) -> "Dialect":
+        """Raises ProfileError for signs that are not single ASCII characters other than line ends."""
+        for name, sign in (("delimiter", delimiter), ("quote", quote)):
+            if not sign.isascii() or sign in "\r\n":
+                raise ProfileError(f"notation.{name}", f"cannot be {sign!r}", "Use one ASCII character, no line end.")
+        return cls(ord(delimiter), ord(quote))
+
+    @cached_property
+    def controls(self) -> bytes:
+        """The control characters that no record may hold."""
+        fine = {TAB, NEWLINE, RETURN, self.delimiter, self.quote}
+        return bytes(code for code in (*range(32), 127) if code not in fine)
+
+    @cached_property
+    def control(self) -> re.Pattern[bytes]:
+        return re.compile(b"[" + re.escape(self.controls) + b"]")
+
+    @cached_property
+    def stop(self) -> re.Pattern[bytes]:
+        """What ends an unquoted field, or must not stand in one."""
+        return re.compile(b"[" + re.escape(bytes((self.delimiter, self.quote, NEWLINE))) + b"]")
+
+    @cached_property
+    def end(self) -> re.Pattern[bytes]:
+        return re.compile(b"[" + re.escape(bytes((self.delimiter, NEWLINE))) + b"]")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record that was walked: where it ends (behind its line end), its fields, and what is wrong with it."""
+
+    end: int
+    fields: int
+    code: str | None = None
+    message: str = ""
+
+
+# ---------------------------------------------------------------------------------------------- proof of a stretch
+
+
+def sound_prefix(text: bytes, dialect: Dialect, width: int) -> Positions:
+    """Ends (behind the newline) of the records at the start of `text` that are sound without doubt.
+
+    A record is sound when its quotes stand where RFC 4180 allows them, it has `width` fields, is valid UTF-8 and holds
+    neither control characters nor a cell that may be too long. The first other record ends the prefix.
+    """
+    data = np.frombuffer(text, np.uint8)
+    if text.find(dialect.quote) < 0:
+        limit = len(data)
+        newlines = np.flatnonzero(data == NEWLINE)
+        delimiters = np.flatnonzero(data == dialect.delimiter)
+        outside = None
+    else:
+        quotes = data == dialect.quote
+        outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
+        limit = _first_wrong_quote(data, np.flatnonzero(quotes), dialect)
+        newlines = np.flatnonzero((data == NEWLINE) & outside)
+        delimiters = np.flatnonzero((data == dialect.delimiter) & outside)
+    limit = min(
+        limit, _first_invalid(text), _first_control(text, data, dialect), _first_bare_return(text, data, outside)
+    )
+    newlines = newlines[: np.searchsorted(newlines, limit)]
+    return newlines[: _sound_records(newlines, delimiters, width)] + 1
+
+
+def _first_wrong_quote(data: Bytes, quotes: Positions, dialect: Dialect) -> int:
+    """Position of the first quote that neither opens nor closes a field nor is one of a pair; else the length."""
+    size = len(data)
+    padded = np.concatenate((data, np.array([NEWLINE, NEWLINE], np.uint8)))  # a look ahead needs two bytes
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = padded[opening - 1]  # of position 0: the padding, a newline
+    wrong = opening[~_any_of(before, (dialect.delimiter, NEWLINE, dialect.quote))]
+    first = int(wrong[0]) if len(wrong) else size
+    after = padded[closing + 1]
+    fine = _any_of(after, (dialect.delimiter, NEWLINE, dialect.quote))
+    fine |= (after == RETURN) & (padded[np.minimum(closing + 2, size + 1)] == NEWLINE)
+    wrong = closing[~fine]
+    return min(first, int(wrong[0])) if len(wrong) else first
+
+
+def _any_of(data: Bytes, codes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    table = np.zeros(256, np.bool_)
+    table[list(codes)] = True
+    return table[data]
+
+
+def _first_invalid(text: bytes) -> int:
+    if text.isascii():
+        return len(text)
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(text)
+
+
+def _first_control(text: bytes, data: Bytes, dialect: Dialect) -> int:
+    fine = {TAB, NEWLINE, RETURN} | {code for code in (dialect.delimiter, dialect.quote) if code < 32}
+    low = np.count_nonzero(data < 32)
+    if low == sum(text.count(code) for code in fine) and (127 not in dialect.controls or text.find(127) < 0):
+        return len(text)
+    found = dialect.control.search(text)
+    return found.start() if found else len(text)
+
+
+def _first_bare_return(text: bytes, data: Bytes, outside: npt.NDArray[np.bool_] | None) -> int:
+    """Position of the first carriage return outside quotes that no newline follows."""
+    returns = text.count(RETURN)
+    if returns == 0 or (outside is None and returns == text.count(b"\r\n")):
+        return len(text)
+    positions = np.flatnonzero(data == RETURN if outside is None else (data == RETURN) & outside)
+    following = data[np.minimum(positions + 1, len(data) - 1)]
+    bare = positions[following != NEWLINE]
+    return int(bare[0]) if len(bare) else len(text)
+
+
+def _sound_records(newlines: Positions, delimiters: Positions, width: int) -> int:
+    """How many records at the start have the right number of delimiters and no cell that may be too long."""
+    count, between = len(newlines), width - 1
+    if count == 0:
+        return 0
+    lengths = np.diff(newlines, prepend=-1)
+    if int(lengths.max()) > CELL_LIMIT:
+        count = int(np.argmax(lengths > CELL_LIMIT))
+        newlines = newlines[:count]
+        if count == 0:
+            return 0
+    delimiters = delimiters[: np.searchsorted(delimiters, newlines[-1])]
+    if between and len(delimiters) == count * between:
+        grid = delimiters.reshape(count, between)
+        if bool((grid[:, -1] < newlines).all()) and bool((grid[1:, 0] > newlines[:-1]).all()):
+            return count
+    wrong = np.diff(np.searchsorted(delimiters, newlines), prepend=0) != between
+    return int(np.argmax(wrong)) if bool(wrong.any()) else count
+
+
+# ------------------------------------------------------------------------------------------------ walk of one record
+
+
+def next_record(text: bytes, start: int, dialect: Dialect, width: int | None, *, is_last: bool) -> Record | None:
+    """Walk the record at `start`; None when more text is needed to tell where it ends (`is_last`: there is none).
+
+    `width` None takes any number of fields (the header).
+
+    Raises RecordTooLongError when no end is in sight within RECORD_LIMIT.
+    """
+    stop = min(len(text), start + RECORD_LIMIT)
+    walk = _Walk(text, start, stop, dialect)
+    record = walk.run()
+    if record is None:
+        if stop - start >= RECORD_LIMIT:
+            raise RecordTooLongError(start)
+        if is_last:
+            return Record(len(text), walk.fields + 1, "unterminated_quote", "the file ends inside this record")
+        return None
+    if record.code == "unterminated_quote" and walk.ran_out and not is_last and stop - start < RECORD_LIMIT:
+        return None
+    return record if record.code else _judge(text[start : record.end], record, dialect, width, walk.quoted)
+
+
+class _Walk:
+    """One pass over one record, field by field."""
+
+    def __init__(self, text: bytes, start: int, stop: int, dialect: Dialect) -> None:
+        self.text, self.stop, self.dialect = text, stop, dialect
+        self.position = start
+        self.fields = 0
+        self.code: str | None = None
+        self.message = ""
+        self.ran_out = False
+        self.quoted: list[tuple[int, int]] = []  # [open, close] of quoted fields, from the record's start
+        self.start = start
+
+    def blame(self, code: str, message: str) -> None:
+        if self.code is None:
+            self.code, self.message = code, message
+
+    def run(self) -> Record | None:
+        while True:
+            is_quoted = self.position < self.stop and self.text[self.position] == self.dialect.quote
+            sign = self._quoted_field() if is_quoted else self._plain_field()
+            if sign is None:
+                return None
+            self.fields += 1
+            if sign == NEWLINE:
+                return Record(self.position, self.fields, self.code, self.message)
+
+    def _plain_field(self) -> int | None:
+        """Step behind the sign that ends the field and return it; None when the text runs out."""
+        begin = self.position
+        found = self.dialect.stop.search(self.text, begin, self.stop)
+        if found and self.text[found.start()] == self.dialect.quote:
+            self.blame("stray_quote", f"field {self.fields + 1} holds a quote but is not quoted")
+        return self._to_end_of_field(begin, found.start() if found else self.stop)
+
+    def _to_end_of_field(self, begin: int, position: int) -> int | None:
+        found = self.dialect.end.search(self.text, position, self.stop)
+        if found is None:
+            return None
+        if found.start() - begin > CELL_LIMIT:
+            self.blame("cell_too_long", f"field {self.fields + 1} is longer than {CELL_LIMIT} bytes")
+        self.position = found.end()
+        return self.text[found.start()]
+
+    def _quoted_field(self) -> int | None:
+        begin = self.position
+        close = self._closing_quote(begin + 1)
+        if close is None:
+            return self._give_up(begin, ran_out=True)
+        spans_lines = self.text.find(b"\n", begin, close) >= 0
+        if close - begin > CELL_LIMIT and spans_lines:
+            return self._give_up(begin)
+        following = self.text[close + 1]
+        if following == RETURN and close + 2 >= self.stop:
+            return None
+        if following not in (self.dialect.delimiter, NEWLINE) and self.text[close + 1 : close + 3] != b"\r\n":
+            if spans_lines:
+                return self._give_up(begin)
+            self.blame("stray_quote", f"field {self.fields + 1} goes on behind its closing quote")
+        self.quoted.append((begin - self.start, close - self.start))
+        return self._to_end_of_field(begin, close + 1)
+
+    def _closing_quote(self, position: int) -> int | None:
+        while True:
+            close = self.text.find(self.dialect.quote, position, self.stop)
+            if close < 0 or close + 1 >= self.stop:
+                return None
+            if self.text[close + 1] != self.dialect.quote:
+                return close
+            position = close + 2
+
+    def _give_up(self, begin: int, *, ran_out: bool = False) -> int | None:
+        """Take the quote at `begin` as never closed: the record ends with the line it stands in."""
+        end = self.text.find(b"\n", begin, self.stop)
+        if end < 0:
+            return None
+        self.ran_out = ran_out
+        self.code = "unterminated_quote"
+        self.message = f"the quote that opens field {self.fields + 1} is not closed"
+        self.position = end + 1
+        return NEWLINE
+
+
+def _judge(raw: bytes, record: Record, dialect: Dialect, width: int | None, quoted: list[tuple[int, int]]) -> Record:
+    """What is wrong with a record whose quotes are in order: its bytes, or its number of fields."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Record(
+            record.end, record.fields, "invalid_encoding", f"byte {error.start + 1} of the record is not valid"
+        )
+    found = dialect.control.search(raw)
+    if found:
+        return Record(record.end, record.fields, "control_character", f"the record holds character {found[0][0]:#04x}")
+    if _has_bare_return(raw, quoted):
+        return Record(record.end, record.fields, "control_character", "a carriage return stands outside quotes")
+    if width is not None and record.fields != width:
+        message = f"the record has {record.fields} fields, the header {width}"
+        return Record(record.end, record.fields, "field_count", message)
+    return record
+
+
+def _has_bare_return(raw: bytes, quoted: list[tuple[int, int]]) -> bool:
+    position = raw.find(b"\r")
+    while position >= 0:
+        if raw[position + 1] != NEWLINE and not any(begin < position < close for begin, close in quoted):
+            return True
+        position = raw.find(b"\r", position + 1)
+    return False
