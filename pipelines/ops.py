@@ -79,8 +79,14 @@ TABLES = {
     "company": """
         company VARCHAR, title VARCHAR, base_currency VARCHAR, time_zone VARCHAR, country VARCHAR, starts_on DATE
     """,
-    # Which version of each table stands in the warehouse: every rewrite gives a new one.
-    "table_versions": "table_name VARCHAR PRIMARY KEY, version VARCHAR NOT NULL, written_at TIMESTAMP NOT NULL",
+    # Which version of each partition (delivery day, or as-of day) of each table stands: every rewrite gives a new one.
+    "table_versions": """
+        table_name VARCHAR NOT NULL,       -- schema.table
+        partition_on DATE NOT NULL,
+        version VARCHAR NOT NULL,
+        written_at TIMESTAMP NOT NULL,
+        PRIMARY KEY (table_name, partition_on)
+    """,
     # Every outcome of every check, per asset and partition; the newest per key counts.
     "check_results": """
         asset VARCHAR NOT NULL,            -- schema.table
@@ -93,7 +99,7 @@ TABLES = {
         failed_rows BIGINT,
         observed VARCHAR,                  -- what was measured, as text; never a delivered value of a personal column
         message VARCHAR,
-        table_version VARCHAR NOT NULL,    -- ops.table_versions of the asset when it was judged
+        table_version VARCHAR NOT NULL,    -- ops.table_versions of asset and partition when it was judged
         run_id VARCHAR,
         checked_at TIMESTAMP NOT NULL,
         PRIMARY KEY (asset, check_name, partition_on)
