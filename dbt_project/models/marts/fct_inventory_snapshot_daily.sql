@@ -1,0 +1,29 @@
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=['product_id', 'location_id', 'measured_on'],
+    pre_hook="{{ forget_outdated('inventory_levels', 'measured_on', ['products']) }}"
+) }}
+
+with levels as ({{ missing_rows('inventory_levels') }}),
+
+products as (select product_key, product_id, valid_from, valid_to from {{ ref('dim_products') }})
+
+select
+    products.product_key,
+    levels.product_id,
+    levels.location_id,
+    levels.measured_on,
+    levels.quantity_on_hand,
+    levels.quantity_on_order,
+    levels.quantity_allocated,
+    cast(levels.quantity_on_hand - coalesce(levels.quantity_allocated, 0) as decimal(18, 3)) as quantity_available,
+    levels.quantity_received,
+    levels.quantity_issued,
+    levels.unit_cost,
+    {{ money('levels.quantity_on_hand * levels.unit_cost') }} as inventory_value_base,
+    levels.quantity_on_hand - coalesce(levels.quantity_allocated, 0) <= 0 as is_stockout,
+    levels.quantity_on_hand < 0 as is_negative,
+    levels.known_from,
+    levels._file_id as file_id,
+    levels._record_no as record_no
+from levels
+left join products on {{ version_of_day('products', 'levels.product_id', 'levels.measured_on') }}
