@@ -170,7 +170,7 @@ def draw_suppliers(plan: Plan, rng: np.random.Generator) -> Suppliers:
 
 
 def draw_products(plan: Plan, suppliers: Suppliers, rng: np.random.Generator) -> Products:
-    count = max(18, round(90 * plan.scale**0.5))
+    count = max(18, round(64 * plan.scale**0.5))
     rank = np.arange(count)
     demand_class = CLASS_PATTERN[rank % 10]
     group = rng.integers(0, len(GROUPS), count)
@@ -223,7 +223,7 @@ def _base_lines(plan: Plan, demand_class: Ints, rng: np.random.Generator) -> Flo
 
 
 def draw_customers(plan: Plan, rng: np.random.Generator) -> Customers:
-    count = max(40, round(1500 * plan.scale**0.8))
+    count = max(40, round(1500 * plan.scale**0.65))
     country = rng.choice(6, count, p=[0.70, 0.08, 0.04, 0.08, 0.06, 0.04])
     known = round(count * 0.6)
     registered = np.full(count, -1, dtype=np.int64)

@@ -31,7 +31,7 @@ PRICE_RISE = 1.04
 
 
 class Clerks:
-    """The exports of the company's systems. Call the feeds of a day in any order, then `outbox.close`."""
+    """The exports of the company's systems. Call the feeds of a day in any order, then `close` it."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Clerks:
         self._purchases: list[PurchaseOrders] = []
         self._returns: defaultdict[int, list[Lines]] = defaultdict(list)
         self._feedback: defaultdict[int, list[Feedback]] = defaultdict(list)
+        self._store_lines: defaultdict[int, list[Lines]] = defaultdict(list)
         self._serial = 0
         self._open_days = [day for day in range(plan.first, plan.total) if plan.shops_open(day)]
 
@@ -78,14 +79,15 @@ class Clerks:
 
     def store(self, day: int, lines: Lines) -> None:
         """A store's till roll: one file per store and day, which may come late, twice or cut."""
-        self.books.book_lines(lines, known(lines, day))
         table = feeds.store_sales(self.plan, lines, self.products, self.names)
         if day < self.plan.first:
+            self.books.book_lines(lines, known(lines, day))
             self.outbox.csv("order_lines", day, "stores/history.csv.gz", STORE_CSV).write(table)
             return
         name = f"stores/{LOCATIONS[lines.location].location_id.lower()}_{self.plan.on(day):%Y%m%d}.csv.gz"
         accident = self._accident(day, lines.location)
         told = day + {"late": 2, "cut": 1}.get(accident, 0)
+        self._store_lines[told].append(lines)
         file = self.outbox.csv("order_lines", told, name, STORE_CSV)
         file.delivery.note = {"late": "late", "cut": "mended"}.get(accident, "")
         file.write(table, self._planted("order_lines", specimens.STORE, day) if lines.location == 1 else ())
@@ -286,6 +288,14 @@ class Clerks:
         )
         self.outbox.parquet("supplier_products", day, "price_list.parquet").write(table)
         self.books.current["supplier_products"] += len(table)
+
+    def close(self, day: int) -> None:
+        """End the day: what its files tell is known now."""
+        for lines in self._store_lines.pop(day, []):
+            self.books.book_lines(lines, known(lines, day))
+        self.outbox.close(day)
+        if day >= self.plan.first:
+            self.books.end_day(day)
 
     # Defects
 

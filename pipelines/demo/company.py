@@ -47,7 +47,7 @@ class Company:
         self.products = draw_products(plan, self.suppliers, streams[1])
         self.customers = draw_customers(plan, streams[2])
         self.market = Market(plan, self.products, streams[3])
-        self.stock = Stock(plan, self.products, self.suppliers, self.market.expected_lines(0), streams[4])
+        self.stock = Stock(plan, self.products, self.suppliers, streams[4])
         self.till = Till(plan, self.products, self.customers, streams[5])
         self.voices = streams[6]
         self.rates = _rates(plan, streams[7])
@@ -77,7 +77,7 @@ class Company:
         clerks.inventory(day, stock, received, sales)
         clerks.rates(day, self.rates[day])
         clerks.masters(day, market, stock, change)
-        clerks.outbox.close(day)
+        clerks.close(day)
 
     def _sell(self, day: int, series: Ints, served: Ints) -> None:
         percent = self.market.discount_percent(day)
@@ -96,7 +96,8 @@ class Company:
     def _demand_rows(self, day: int, expected: Floats, demand: Ints, sales: Ints, received: Ints) -> pa.Table:
         """Series on sale or in stock on the day."""
         stock, count = self.stock, len(self.products)
-        kept = np.flatnonzero((expected > 0) | (stock.on_hand > 0) | (received > 0))
+        launched = np.tile(self.products.launched <= day, len(LOCATIONS))
+        kept = np.flatnonzero(launched & ((expected > 0) | (stock.on_hand > 0) | (received > 0)))
         mean = expected * np.tile(self.products.mean_quantity, len(LOCATIONS))
         return pa.table(
             {
@@ -184,6 +185,7 @@ def _write_truth(company: Company, out: Path) -> Truth:
     revenue = books.revenue_table(company.rates)
     for name, table in (
         ("net_revenue_daily", revenue),
+        ("known_daily", books.known_table()),
         ("files", books.files_table()),
         ("products", _product_truth(company)),
     ):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.demo.catalogue import LIST_FACTORS, LOCATIONS, Products, Suppliers
-from pipelines.demo.plan import Bools, Floats, Ints, Plan
+from pipelines.demo.plan import Bools, Ints, Plan
 
 COVER_DAYS = 14
 SMOOTHING = 0.05
@@ -40,9 +40,7 @@ class PurchaseOrders:
 class Stock:
     """Stock of every series (location * products + product), in units."""
 
-    def __init__(
-        self, plan: Plan, products: Products, suppliers: Suppliers, expected: Floats, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, plan: Plan, products: Products, suppliers: Suppliers, rng: np.random.Generator) -> None:
         self.plan = plan
         self.products = products
         self.suppliers = suppliers
@@ -50,10 +48,10 @@ class Stock:
         self.product = np.tile(np.arange(len(products)), len(LOCATIONS))
         self.supplier = products.supplier[self.product]
         self.multiple = products.multiple[self.product]
-        # Every seventh series is planned too tightly: the ones that run out.
-        tight = rng.random(len(self.product)) < 1 / 7
-        self.safety = np.where(tight, 0.75, 1.6)
-        self.velocity = expected * products.mean_quantity[self.product]
+        # Every fifth series is planned too tightly: the ones that run out.
+        is_tight = rng.random(len(self.product)) < 1 / 5
+        self.safety = np.where(is_tight, 0.55, 1.6)
+        self.velocity = products.base_lines.ravel() * products.mean_quantity[self.product]
         contract = suppliers.contract_days[self.supplier]
         self.on_hand = np.ceil(self.velocity * (contract + COVER_DAYS)).astype(np.int64) + 2
         self.on_order = np.zeros(len(self.product), dtype=np.int64)

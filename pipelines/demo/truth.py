@@ -7,13 +7,14 @@ Definitions, each checkable by hand from the files:
   Cancelled lines have quantity and discount 0, withdrawn ones (`is_deleted`) count for nothing, returns are negative.
   `net_revenue_daily.parquet` has it per business day, channel and currency, with the count of lines and units;
   `net_eur` is net times the day's rate, the last one published on or before the day, not rounded.
+  `known_daily.parquet` has lines and net of all business days as known at the end of each delivery day, per currency.
 * **Demand** (`demand.parquet`, per product, location and day): `expected_units` is the mean the draw came from,
   `demand_units` what customers wanted, `sales_units` what stock allowed: min(demand, opening + received). A day is
   `is_censored` when sales < demand. Sales are as rung up, before cancellations and corrections.
   Stock: closing = opening + received - sales; `received_units` are accepted units.
 * **Suppliers**: parameters as drawn, from which follow
-  mean lead = (1 - p) * (contract - early / 2) + p * (contract + 1 + extra) days from order to receipt; counts over all lines
-  delivered: `due` are promised on or before the last day; of these `on_time` came on or before the promise,
+  mean lead = (1 - p) * (contract - early / 2) + p * (contract + 1 + extra) days from order to receipt; and counts
+  over all lines delivered: `due` are promised on or before the last day; of these `on_time` came by the promise,
   `in_full` brought at least what was ordered by the last day (rejects included), `otif` both; open ones fail.
 * **Late effect**: NPS = clip(round(7.6 - 0.9 * late days + normal(0, 0.9)), 0, 10), late days after the promise.
 * **NPS counts** of all delivered NPS answers: promoters 9-10, detractors 0-6.
@@ -63,7 +64,7 @@ class Truth:
     document: dict[str, Any]
 
     def table(self, name: str) -> pa.Table:
-        """One of demand, files, net_revenue_daily, products."""
+        """One of demand, files, known_daily, net_revenue_daily, products."""
         return pq.read_table(self.root / "truth" / f"{name}.parquet")
 
 
@@ -88,6 +89,7 @@ class Books:
         self.lines = np.zeros(shape, dtype=np.int64)
         self.quantity = np.zeros(shape, dtype=np.int64)
         self.net_cents = np.zeros(shape, dtype=np.int64)
+        self._known: list[dict[str, Any]] = []
         self._purchases = {name: np.zeros(len(suppliers), dtype=np.int64) for name in PURCHASE_COUNTS}
 
     def book_lines(self, lines: Lines, state: Known) -> None:
@@ -110,6 +112,13 @@ class Books:
         for book, amounts in ((self.lines, count), (self.quantity, quantity), (self.net_cents, net)):
             # Sums of a day stay far below 2**53, so the float sums of bincount are exact.
             book[place] += np.bincount(lines.currency, amounts, len(CURRENCIES)).astype(np.int64)
+
+    def end_day(self, day: int) -> None:
+        """Keep what is known at the end of a delivery day."""
+        for number, currency in enumerate(CURRENCIES):
+            net = Decimal(int(self.net_cents[:, :, number].sum())) / 100
+            lines = int(self.lines[:, :, number].sum())
+            self._known.append({"delivered_on": self.plan.on(day), "currency": currency, "lines": lines, "net": net})
 
     def book_purchases(self, orders: PurchaseOrders) -> None:
         """Purchase order lines with all that becomes known of them by the last day."""
@@ -204,6 +213,9 @@ class Books:
     def _is_booked(self) -> Bools:
         return np.asarray((self.lines != 0).any(axis=1))
 
+    def known_table(self) -> pa.Table:
+        return pa.Table.from_pylist(self._known, schema=KNOWN_SCHEMA)
+
     def files_table(self) -> pa.Table:
         rows = [
             {
@@ -217,6 +229,9 @@ class Books:
         return pa.Table.from_pylist(rows)
 
 
+KNOWN_SCHEMA = pa.schema(
+    {"delivered_on": pa.date32(), "currency": pa.string(), "lines": pa.int64(), "net": pa.decimal128(18, 2)}
+)
 REVENUE_SCHEMA = pa.schema(
     {
         "business_on": pa.date32(),
