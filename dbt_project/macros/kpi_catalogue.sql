@@ -1,0 +1,49 @@
+{#
+    The KPI catalogue: which models are KPIs, and what their yml says of them. A KPI is a model kpi_<area>_<number>_<name>
+    with its yml beside it and its name in this list (a test compares the list with the folder).
+#}
+{% macro kpi_models() -%}
+    {{ return([
+        'kpi_sal_01_net_revenue',
+        'kpi_sal_02_gross_margin',
+        'kpi_sal_03_average_order_value',
+        'kpi_sal_06_discount_rate',
+        'kpi_cus_01_active_customers',
+        'kpi_cus_02_repeat_purchase_rate',
+        'kpi_fbk_01_nps',
+        'kpi_fbk_02_csat',
+        'kpi_sup_01_otif',
+        'kpi_sup_02_lead_time',
+        'kpi_sup_04_defect_ppm',
+        'kpi_sup_05_purchase_price_variance',
+        'kpi_inv_02_days_of_supply',
+        'kpi_inv_04_stock_out_rate',
+        'kpi_fcs_01_wape',
+        'kpi_fcs_02_bias',
+        'kpi_fcs_04_forecast_value_added',
+        'kpi_fcs_05_interval_coverage',
+        'kpi_dat_01_freshness',
+        'kpi_dat_02_quarantine_rate',
+        'kpi_dat_03_reconciliation_gap',
+    ]) }}
+{%- endmacro %}
+
+
+{# SAL-01 of kpi_sal_01_net_revenue. #}
+{% macro kpi_id(model) -%}
+    {%- set parts = model.split('_') -%}
+    {{ return((parts[1] ~ '-' ~ parts[2]) | upper) }}
+{%- endmacro %}
+
+
+{% macro kpi_meta(model) -%}
+    {%- set node = graph.nodes.get('model.' ~ project_name ~ '.' ~ model) if execute -%}
+    {{ return(node.config.meta if node else {}) }}
+{%- endmacro %}
+
+
+{% macro text_or_null(value) -%}
+    {%- if value is none or value is undefined -%} cast(null as {{ dbt.type_string() }})
+    {%- else -%} {{ dbt.string_literal(dbt.escape_single_quotes(value | string | trim)) }}
+    {%- endif -%}
+{%- endmacro %}

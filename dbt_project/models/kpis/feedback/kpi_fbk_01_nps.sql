@@ -1,0 +1,26 @@
+{%- set grains = ['trailing_90d'] -%}
+
+with responses as (
+    select
+        business_on,
+        as_of_from,
+        as_of_to,
+        case when score >= 9 then 100 when score <= 6 then -100 else 0 end as points
+    from {{ known_rows(ref('int_feedback_versioned'), 'submitted_on', longest_window(grains)) }} as feedback
+    where scale = 'nps_0_10' and score is not null and not is_score_off_scale
+),
+
+facts as (
+    select
+        business_on,
+        as_of_from,
+        as_of_to,
+        sum(points) as numerator,
+        count(*) as denominator,
+        count(*) as n,
+        sum(points * points) as squares
+    from responses
+    group by business_on, as_of_from, as_of_to
+)
+
+{{ kpi_values('facts', grains, has_squares=true) }}

@@ -1,0 +1,1 @@
+{{ forecast_values(numerator='abs_error_quantity', denominator='actual_quantity') }}

@@ -1,0 +1,1 @@
+{{ forecast_values(numerator='inside_interval_count', denominator='n') }}

@@ -1,0 +1,48 @@
+{{ config(materialized='table') }}
+
+with rates as (
+    select
+        scope.as_of,
+        versions.from_currency,
+        versions.to_currency,
+        versions.rate_on,
+        versions.rate
+    from {{ source('ops', 'build_scope') }} as scope
+    inner join {{ ref('int_exchange_rates_versioned') }} as versions
+        on
+            versions.known_from <= scope.as_of
+            and (versions.known_to is null or versions.known_to > scope.as_of)
+            and versions.rate_on <= scope.as_of
+),
+
+wanted as (
+    select currency, ordered_on as business_on
+    from {{ ref('int_order_lines_versioned') }}
+    union
+    select currency, ordered_on as business_on
+    from {{ ref('int_purchase_order_lines_versioned') }}
+),
+
+currency_days as (
+    select scope.as_of, wanted.currency, wanted.business_on
+    from {{ source('ops', 'build_scope') }} as scope
+    inner join wanted
+        on
+            wanted.business_on <= scope.as_of
+            and wanted.business_on > {{ day_plus('scope.as_of', -366) }}
+),
+
+ranges as (
+    {{ base_rates('rates', per_as_of=true) }}
+)
+
+select
+    currency_days.as_of,
+    currency_days.currency,
+    currency_days.business_on,
+    ranges.rate_to_base
+from currency_days
+inner join ranges
+    on
+        currency_days.as_of = ranges.as_of
+        and {{ rate_of_day('ranges', 'currency_days.currency', 'currency_days.business_on') }}

@@ -1,0 +1,18 @@
+{%- set grains = ['day', 'month_to_date', 'month'] -%}
+
+with facts as (
+    select
+        business_on,
+        as_of_from,
+        as_of_to,
+        currency,
+        channel_id,
+        sum(net_amount - cost_amount) as numerator,
+        sum(net_amount) as denominator,
+        count(*) as n
+    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
+    where is_revenue and cost_amount is not null
+    group by business_on, as_of_from, as_of_to, currency, channel_id
+)
+
+{{ kpi_values('facts', grains, segments=['channel_id'], money=['numerator', 'denominator']) }}
