@@ -22,8 +22,10 @@ def settings_at(home: Path, **given: object) -> Settings:
 def fill(settings: Settings, generation: int) -> Warehouse:
     """A warehouse whose three tables hold this generation; `dim_dates` is the same in all of them."""
     warehouse = Warehouse(settings)
+    is_fresh = not warehouse.path.exists()
     with warehouse.write() as connection:
-        prepare(connection, load_profile("online_retail"))
+        if is_fresh:
+            prepare(connection, load_profile("online_retail"))
         for table in TABLES:
             connection.execute(
                 f"create or replace table {table} as select i as id, {generation} as generation from range(50) as r(i)"
@@ -31,7 +33,8 @@ def fill(settings: Settings, generation: int) -> Warehouse:
         connection.execute("comment on table marts.fct_order_lines is 'Order lines; the company''s own'")
         connection.execute("comment on column marts.fct_order_lines.generation is 'Which filling'")
         connection.execute(
-            "create table if not exists marts.dim_dates as select date '2026-01-01' + i::int as date_on from range(90) as r(i)"
+            "create table if not exists marts.dim_dates as "
+            "select date '2026-01-01' + i::int as date_on from range(90) as r(i)"
         )
     return warehouse
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from company import AS_OF, TABLES, allow, fill, generations, published, settings_at
 
 from pipelines.errors import PublishRefusedError
 from pipelines.publishing import publish, rollback, verify, versions
+from pipelines.publishing.contents import content
 from pipelines.publishing.versions import VersionError, current_version
 from pipelines.settings import Settings
-from company import AS_OF, TABLES, allow, fill, generations, published, settings_at
 
 
 @pytest.fixture
@@ -166,7 +167,8 @@ def test_republishing_does_not_grow_the_file(settings: Settings) -> None:
     for generation in range(6):
         with fill(settings, generation).write() as connection:
             connection.execute(
-                f"create or replace table marts.large as select hash(i + {generation * 10**6}) as h from range(300000) as r(i)"
+                "create or replace table marts.large as "
+                f"select hash(i + {generation * 10**6}) as h from range(300000) as r(i)"
             )
         sizes.append((published(settings, generation).path / "analytics.duckdb").stat().st_size)
     assert max(sizes) < 1.5 * sizes[0]
@@ -207,8 +209,6 @@ def test_an_empty_warehouse_is_refused(settings: Settings) -> None:
         for table in (*TABLES, "marts.dim_dates"):
             connection.execute(f"drop table {table}")
         with pytest.raises(PublishRefusedError, match="no table for readers"):
-            from pipelines.publishing.contents import content
-
             content(connection, AS_OF)
 
 
@@ -308,7 +308,7 @@ def test_published_files_are_closed_to_the_world(settings: Settings) -> None:
 
 def flip_a_byte(path: Path) -> None:
     with path.open("r+b") as opened:
-        opened.seek(os.path.getsize(path) // 2)
+        opened.seek(path.stat().st_size // 2)
         byte = opened.read(1)
         opened.seek(-1, os.SEEK_CUR)
         opened.write(bytes([byte[0] ^ 0x55]))
