@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -242,7 +243,8 @@ def _chunk(survey: _Survey, header: list[str], text: _Text, first: int) -> Chunk
     text.advance(survey)
     raw_text = _raw_text(survey.text, starts, ends)
     chunk = Chunk(records, pa.array(numbers), pa.array(offsets), raw_text, rejects)
-    return _without_repeated_headers(chunk, header)
+    repeated = _repeated_headers(records, header)
+    return chunk if repeated is None else _without(chunk, repeated, numbers, offsets)
 
 
 def _sound_text(survey: _Survey) -> pa.Buffer:
@@ -290,25 +292,26 @@ def _holds(text: pa.Buffer, code: int) -> bool:
     return bool((np.frombuffer(text, np.uint8) == code).any())
 
 
-def _without_repeated_headers(chunk: Chunk, header: list[str]) -> Chunk:
-    table = chunk.records
-    repeats = pc.equal(table.column(0), header[0])
+def _repeated_headers(records: pa.Table, header: list[str]) -> npt.NDArray[np.bool_] | None:
+    repeats = pc.equal(records.column(0), header[0])
     if not pc.any(repeats).as_py():
-        return chunk
+        return None
     for name in header[1:]:
-        repeats = pc.and_(repeats, pc.equal(table.column(name), name))
-    mask = repeats.to_numpy(zero_copy_only=False)
-    if not mask.any():
-        return chunk
-    numbers, offsets = chunk.record_no.to_numpy(), chunk.byte_offset.to_numpy()
+        repeats = pc.and_(repeats, pc.equal(records.column(name), name))
+    mask: npt.NDArray[np.bool_] = repeats.to_numpy(zero_copy_only=False)
+    return mask if mask.any() else None
+
+
+def _without(chunk: Chunk, repeated: npt.NDArray[np.bool_], numbers: Positions, offsets: Positions) -> Chunk:
+    """The chunk with repeated headers among its rejects."""
     message = "the header stands again among the records"
     again = [
-        Reject(int(numbers[i]), int(offsets[i]), "repeated_header", None, message, chunk.raw_text(int(i)))
-        for i in np.flatnonzero(mask)
+        Reject(int(numbers[i]), int(offsets[i]), "repeated_header", None, message, chunk.raw_text(i))
+        for i in np.flatnonzero(repeated).tolist()
     ]
-    kept = np.flatnonzero(~mask)
+    kept = np.flatnonzero(~repeated)
     return Chunk(
-        table.take(pa.array(kept)),
+        chunk.records.take(pa.array(kept)),
         pa.array(numbers[kept]),
         pa.array(offsets[kept]),
         lambda i: chunk.raw_text(int(kept[i])),
