@@ -18,6 +18,7 @@ from pipelines.sources.contracts import FEEDS, contract
 
 SHIPPED = Path(__file__).parent / "profiles"
 DAY_IN_PATH = re.compile(r"\{delivered_on(?::(?P<format>[^}]+))?\}")
+DAY_IN_QUERY = re.compile(r"(?<![:\w\\]):delivered_on\b")
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -126,6 +127,11 @@ class Lookup(_Strict):
     key: dict[str, str] = Field(min_length=1, description="{column of the lookup: column of the record}")
     notation: Notation = Notation()
     format: Literal["csv", "jsonl", "parquet", "excel"] | None = None
+    sheet: str | None = None
+
+    @property
+    def file_format(self) -> str:
+        return self.format or format_of(self.path)
 
 
 class Source(_Strict):
@@ -144,6 +150,11 @@ class Source(_Strict):
     key_versions: Literal["refuse", "last_wins"] = Field(
         default="refuse", description="What two records of one file with the same key and different content mean."
     )
+    identical_files: Literal["duplicate", "keep"] = Field(
+        default="duplicate",
+        description="Whether a file equal to an earlier one of the feed is a duplicate. Say keep for full dumps: there "
+        "a file equal to one of an earlier day says that everything is again as it was on that day.",
+    )
     lookups: dict[str, Lookup] = Field(default_factory=dict)
     columns: dict[str, Annotated[Mapping, BeforeValidator(Mapping.parse)]] = Field(
         default_factory=dict,
@@ -159,6 +170,14 @@ class Source(_Strict):
             raise ValueError("give either path or query")
         if self.query is not None and self.database is None:
             raise ValueError("a query needs database, the name of the environment variable that holds the URL")
+        asks_by_day = self.query is not None and DAY_IN_QUERY.search(self.query)
+        if self.query is not None and bool(asks_by_day) != (self.delivered_on.kind == "path"):
+            raise ValueError(
+                "a query is asked day by day when it uses :delivered_on, and then delivered_on: is left out; "
+                "otherwise say delivered_on: {column: ...} or {fixed: ...}"
+            )
+        if self.query is not None and self.delivered_on.kind == "arrival":
+            raise ValueError("a query has no arrival; say delivered_on: {column: ...} or {fixed: ...}")
         if self.path is not None and self.delivered_on.kind == "path" and not DAY_IN_PATH.search(self.path):
             raise ValueError(
                 "delivered_on: path needs {delivered_on} in the path, such as {delivered_on}/orders.csv; "

@@ -1,0 +1,45 @@
+"""Marks of what a change of raw rows makes stale. Written with the rows; read by the transforms and as-of stages."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+
+from pipelines.quality.versions import stamp_versions
+
+
+@dataclass
+class Marks:
+    """The delivery days that one transaction touched, per feed, each with the earliest business day it can touch."""
+
+    days: dict[str, dict[date, date]] = field(default_factory=dict)
+    rows_added: int = 0
+
+    def add(self, feed: str, touched: dict[date, date], rows_added: int) -> None:
+        known = self.days.setdefault(feed, {})
+        for day, business_from in touched.items():
+            known[day] = min(business_from, known.get(day, business_from))
+        self.rows_added += rows_added
+
+    @property
+    def changed(self) -> set[tuple[str, date]]:
+        """(feed, delivery day) of all rows added or removed."""
+        return {(feed, day) for feed, days in self.days.items() for day in days}
+
+    def write(self, connection: duckdb.DuckDBPyConnection, run_id: str | None) -> None:
+        """Mark days and the as-of days that knew them stale, and give the tables' days a new version."""
+        for feed, days in self.days.items():
+            if not days:
+                continue
+            connection.execute(
+                """
+                insert into ops.stale_days
+                select $feed, unnest(cast($days as date[])), unnest(cast($business as date[]))
+                on conflict do update set business_from = least(business_from, excluded.business_from)
+                """,
+                {"feed": feed, "days": list(days), "business": list(days.values())},
+            )
+            connection.execute(
+                "update ops.as_of_days set is_stale = true where as_of >= ? and not is_stale", [min(days)]
+            )
+            stamp_versions(connection, [f"raw.{feed}"], days, run_id or "ingest")

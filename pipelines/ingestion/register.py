@@ -1,0 +1,315 @@
+"""What a delivered file does to what is already there: new, known, correction, duplicate, refused.
+
+Every decision depends on what stands for each path and content, never on the order of arrival. Each file is one
+transaction: its rows, its quarantine, its ledger row and the stale marks are all there or none is.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from pipelines.errors import FileRefusedError
+from pipelines.ingestion.landed import Landed, LandedCopies
+from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, file_id_of
+from pipelines.ingestion.loading import Loaded, Reading, business_from, day_facts, load, quarantine_id
+from pipelines.ingestion.lookups import Lookups, LookupTable
+from pipelines.ingestion.marks import Marks
+from pipelines.settings import audit_time
+from pipelines.sources.contracts import contract
+from pipelines.sources.landing import Delivery, source_of
+from pipelines.sources.profiles import Profile, Source
+
+# Stands for the content of a file that could not be read, so that it is known by its path alone.
+NO_CONTENT = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one delivery: the file's ledger row, whether anything changed, which days, and why not."""
+
+    file: LedgerFile
+    is_new: bool
+    marks: Marks
+    refusal: FileRefusedError | None = None
+
+
+class Register:
+    """Takes deliveries one by one over one connection."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        profile: Profile,
+        copies: LandedCopies,
+        lookups: Lookups,
+        run_id: str | None,
+    ) -> None:
+        self._connection = connection
+        self._profile = profile
+        self._copies = copies
+        self._lookups = lookups
+        self._run_id = run_id
+        self._ledger = Ledger(connection)
+
+    def take(self, delivery: Delivery) -> Outcome:
+        """Land and load one delivery; a file that cannot be trusted is refused and recorded, never raised.
+
+        Raises duckdb.Error or WarehouseError when the warehouse fails; nothing of the file is then in it.
+        """
+        landed = None
+        try:
+            landed = self._copies.land(delivery.source_path, delivery.open)
+            lookups = self._lookups.of(delivery.source, delivery.delivered_on)
+            return self._accept(delivery, landed, lookups)
+        except FileRefusedError as error:
+            return self._refuse(delivery, landed, error)
+
+    def _accept(self, delivery: Delivery, landed: Landed, lookups: dict[str, LookupTable]) -> Outcome:
+        file = self._candidate(delivery, landed, lookups)
+        standing = self._ledger.at_path(file.feed, file.source_path, file.delivered_on)
+        outdated = [old for old in standing if old.file_id != file.file_id]
+        known = self._ledger.get(file.file_id)
+        if known in standing and known.status != "refused" and not outdated and _is_read_alike(known, file):
+            return Outcome(known, is_new=False, marks=Marks())
+        with self._transaction() as marks:
+            freed = [self._supersede(old, file, marks) for old in outdated]
+            if known is not None and known.holds_rows:
+                self._remove_rows(known, marks)
+            self._forget_quarantine(file.file_id)
+            self._ledger.put(replace(file, status="duplicate"))
+            for content in dict.fromkeys((file.content_sha256, *freed)):
+                self._settle(file.feed, content, delivery, lookups, marks)
+        stored = self._ledger.get(file.file_id)
+        assert stored is not None
+        return Outcome(stored, is_new=True, marks=marks)
+
+    def _candidate(self, delivery: Delivery, landed: Landed, lookups: dict[str, LookupTable]) -> LedgerFile:
+        file_id = file_id_of(delivery.feed, delivery.source_path, landed.content_sha256)
+        feed = contract(delivery.feed)
+        file = LedgerFile(
+            file_id=file_id,
+            feed=delivery.feed,
+            source_path=delivery.source_path,
+            delivered_on=delivery.delivered_on,
+            content_sha256=landed.content_sha256,
+            delivered_bytes=landed.delivered_bytes,
+            status="duplicate",
+            contract_version=feed.version,
+            mapping_digest=mapping_digest(delivery.feed, delivery.source, self._profile, lookups),
+        )
+        known = self._ledger.get(file_id)
+        if known is not None and delivery.source.delivered_on.kind == "arrival" and _is_read_alike(known, file):
+            # The same bytes under the same name, written again later, tell nothing new.
+            return replace(file, delivered_on=known.delivered_on)
+        return file
+
+    # ------------------------------------------------------------------------------------------------- transitions
+
+    def _settle(
+        self, feed: str, content: str, delivery: Delivery, lookups: dict[str, LookupTable], marks: Marks
+    ) -> None:
+        """Let the earliest of the files with this content own it, and the others be its duplicates."""
+        holders = self._ledger.with_content(feed, content)
+        if delivery.source.identical_files == "keep":
+            groups = [[holder] for holder in holders]
+        else:
+            groups = [sorted(holders, key=lambda file: file.order)]
+        for group in groups:
+            if group:
+                self._own(group[0], group[1:], delivery, lookups, marks)
+
+    def _own(
+        self,
+        owner: LedgerFile,
+        others: list[LedgerFile],
+        delivery: Delivery,
+        lookups: dict[str, LookupTable],
+        marks: Marks,
+    ) -> None:
+        for other in others:
+            if other.holds_rows:
+                self._remove_rows(other, marks)
+                self._forget_quarantine(other.file_id)
+        if not owner.holds_rows:
+            owner = self._load(owner, delivery, lookups, marks)
+        for other in others:
+            self._ledger.put(_duplicate(other, owner))
+
+    def _load(self, file: LedgerFile, delivery: Delivery, lookups: dict[str, LookupTable], marks: Marks) -> LedgerFile:
+        source = delivery.source
+        if file.source_path != delivery.source_path:
+            # A duplicate whose owner went away: it is read from its landed copy, as the profile now says.
+            found = source_of(self._profile, file.feed, file.source_path)
+            if found is None:
+                return file
+            source, lookups = found, self._lookups.of(found, file.delivered_on)
+        reading = self.reading(file, source, lookups)
+        loaded = load(self._connection, reading)
+        marks.add(file.feed, loaded.touched, loaded.loaded)
+        digest = mapping_digest(file.feed, source, self._profile, lookups)
+        return self._ledger.put(_with_counts(file, loaded, digest, contract(file.feed).version))
+
+    def reading(self, file: LedgerFile, source: Source, lookups: dict[str, LookupTable]) -> Reading:
+        """How a file of the ledger is read under the current contract and profile."""
+        return Reading(
+            file_id=file.file_id,
+            feed=contract(file.feed),
+            source=source,
+            profile=self._profile,
+            path=self._copies.path_of(file.content_sha256),
+            source_path=file.source_path,
+            delivered_on=file.delivered_on,
+            lookups=lookups,
+        )
+
+    def _supersede(self, old: LedgerFile, new: LedgerFile, marks: Marks) -> str:
+        """Take back what an older content of the same path and day brought; return the content it held."""
+        if old.holds_rows:
+            self._remove_rows(old, marks)
+        self._connection.execute(
+            "update ops.quarantine set status = 'superseded' where file_id = ? and status = 'open'", [old.file_id]
+        )
+        self._ledger.put(replace(old, status="superseded", superseded_by=new.file_id, duplicate_of=None))
+        return old.content_sha256
+
+    def _remove_rows(self, file: LedgerFile, marks: Marks) -> None:
+        feed = contract(file.feed)
+        condition = f"_file_id = '{file.file_id}'"
+        facts = day_facts(self._connection, feed, feed.table, "_delivered_on", condition)
+        self._connection.execute(f"delete from {feed.table} where {condition}")
+        touched = {day.delivered_on: business_from(day, self._profile) for day in facts}
+        marks.add(file.feed, touched, 0)
+        self._ledger.put(replace(file, status="duplicate"))
+
+    def _forget_quarantine(self, file_id: str) -> None:
+        self._connection.execute("delete from ops.quarantine where file_id = ?", [file_id])
+
+    # ----------------------------------------------------------------------------------------------------- refusal
+
+    def _refuse(self, delivery: Delivery, landed: Landed | None, error: FileRefusedError) -> Outcome:
+        """Record that a file was refused. What an earlier content of its path brought stays until a sound one comes."""
+        content = landed.content_sha256 if landed else NO_CONTENT
+        feed = contract(delivery.feed)
+        file = LedgerFile(
+            file_id=file_id_of(delivery.feed, delivery.source_path, content),
+            feed=delivery.feed,
+            source_path=delivery.source_path,
+            delivered_on=delivery.delivered_on,
+            content_sha256=content,
+            delivered_bytes=landed.delivered_bytes if landed else 0,
+            status="refused",
+            reason_code=error.reason_code,
+            message=f"{delivery.source_path}: {error.cause}. {error.remedy}",
+            contract_version=feed.version,
+            mapping_digest=mapping_digest(delivery.feed, delivery.source, self._profile, {}),
+        )
+        known = self._ledger.get(file.file_id)
+        if known is not None and known.status in (*LOADED, "duplicate"):
+            # Read before under a mapping that could be used; that reading stays, and says that it is not renewed.
+            file = replace(known, reason_code=file.reason_code, message=file.message)
+        if known is not None and replace(known, run_id=None, ingested_at=None) == replace(
+            file, run_id=None, ingested_at=None
+        ):
+            return Outcome(known, is_new=False, marks=Marks(), refusal=error)
+        with self._transaction() as marks:
+            self._ledger.put(file)
+            if file.status == "refused":
+                self._forget_quarantine(file.file_id)
+                self._quarantine_whole(file)
+        return Outcome(file, is_new=True, marks=marks, refusal=error)
+
+    def _quarantine_whole(self, file: LedgerFile) -> None:
+        self._connection.execute(
+            "insert into ops.quarantine by name select ? as quarantine_id, ? as file_id, ? as feed, "
+            "?::date as delivered_on, ? as reason_code, ? as message, 'open' as status",
+            [
+                quarantine_id(file.file_id, None),
+                file.file_id,
+                file.feed,
+                file.delivered_on,
+                file.reason_code,
+                file.message,
+            ],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Marks]:
+        """One transaction over rows, ledger and marks; the ledger in memory follows what was committed."""
+        marks = Marks()
+        self._connection.begin()
+        try:
+            yield marks
+            self._ledger.write(self._connection, self._run_id, audit_time())
+            marks.write(self._connection, self._run_id)
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            self._ledger.undo()
+            raise
+        self._ledger.written()
+
+
+def mapping_digest(feed: str, source: Source, profile: Profile, lookups: dict[str, LookupTable]) -> str:
+    """What decides how a file is read, as 16 hex digits: contract, source, company time zone, content of lookups."""
+    parts = {
+        "contract": contract(feed).model_dump(mode="json"),
+        "source": source.model_dump(mode="json"),
+        "time_zone": profile.time_zone,
+        "lookups": {name: lookup.content_sha256 for name, lookup in lookups.items()},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_read_alike(known: LedgerFile, file: LedgerFile) -> bool:
+    return known.mapping_digest == file.mapping_digest and known.contract_version == file.contract_version
+
+
+def _with_counts(file: LedgerFile, loaded: Loaded, digest: str, version: str) -> LedgerFile:
+    return replace(
+        file,
+        status="loaded_with_quarantine" if loaded.quarantined else "loaded",
+        reason_code=None,
+        message=None,
+        duplicate_of=None,
+        superseded_by=None,
+        records_seen=loaded.seen,
+        records_loaded=loaded.loaded,
+        records_duplicate=loaded.duplicate,
+        records_quarantined=loaded.quarantined,
+        records_filtered=loaded.filtered,
+        amount_seen=loaded.amount_seen,
+        amount_loaded=loaded.amount_loaded,
+        amount_duplicate=loaded.amount_duplicate,
+        amount_quarantined=loaded.amount_quarantined,
+        ignored_columns=", ".join(loaded.ignored_columns) or None,
+        missing_columns=", ".join(loaded.missing_columns) or None,
+        contract_version=version,
+        mapping_digest=digest,
+    )
+
+
+def _duplicate(file: LedgerFile, owner: LedgerFile) -> LedgerFile:
+    """The file as a duplicate of its content's owner: all its records are accounted for there."""
+    return replace(
+        file,
+        status="duplicate",
+        reason_code=None,
+        message=None,
+        duplicate_of=owner.file_id,
+        superseded_by=None,
+        records_seen=owner.records_seen,
+        records_loaded=0,
+        records_duplicate=owner.records_seen,
+        records_quarantined=0,
+        records_filtered=0,
+        amount_seen=owner.amount_seen,
+        amount_loaded=None,
+        amount_duplicate=owner.amount_seen,
+        amount_quarantined=None,
+        ignored_columns=owner.ignored_columns,
+        missing_columns=owner.missing_columns,
+    )
