@@ -1,4 +1,4 @@
-"""The baselines a model must beat, for all series at once: seasonal naive and the mean of the same phase.
+"""The baselines a model must beat, for all series at once: seasonal naive, weekday mean and moving average.
 
 Each is a function from a snapshot and a horizon to means of shape (series, horizon). Nothing here is fitted.
 """
@@ -19,8 +19,8 @@ def seasonal_naive(snapshot: Snapshot, horizon: int) -> Floats:
     return np.column_stack([np.where(np.isfinite(values), values, fallback) for values in steps])
 
 
-def phase_mean(snapshot: Snapshot, horizon: int) -> Floats:
-    """The mean of the same phase over the last seasons (weekday mean of eight weeks for days).
+def weekday_mean(snapshot: Snapshot, horizon: int) -> Floats:
+    """The mean of the same phase (weekday, for days) over the last seasons, `Cadence.baseline_seasons` of them.
 
     A series with fewer than `ENOUGH_SEASONS` known seasons is filled up with its base level times the phase's profile
     in the whole panel, so that a new series starts as its analogues do.
@@ -35,6 +35,11 @@ def phase_mean(snapshot: Snapshot, horizon: int) -> Floats:
         filled = np.maximum(min(ENOUGH_SEASONS, seasons) - known, 0)
         steps.append((own * known + filled * base * profile[step]) / np.maximum(known + filled, 1))
     return np.column_stack(steps)
+
+
+def moving_average(snapshot: Snapshot, horizon: int) -> Floats:
+    """The base level, for every period alike."""
+    return np.repeat(snapshot.base()[:, None], horizon, axis=1)
 
 
 def _panel_profile(snapshot: Snapshot, horizon: int) -> list[float]:

@@ -58,6 +58,12 @@ class Calibration:
         spread = self.scores[rows, columns] * scale[..., None]
         return np.maximum.accumulate(np.maximum(mean[..., None] + spread, 0.0), axis=-1)
 
+    def losses(self, actual: Floats, mean: Floats, scale: Floats, dispersion: Floats) -> Floats:
+        """Quantile loss of each forecast, summed over the levels."""
+        short = actual[:, None] - self.quantiles(mean, scale, dispersion)
+        levels = np.asarray(self.levels)
+        return np.asarray(np.maximum(levels * short, (levels - 1) * short).sum(axis=1))
+
 
 def _edges(values: Floats, bins: int) -> Floats:
     return np.unique(np.quantile(values, np.arange(1, bins) / bins))

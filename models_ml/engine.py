@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models_ml import baselines, selection, trees
+from models_ml import baselines, levels, selection, trees
 from models_ml.calibration import Calibration
 from models_ml.features import Snapshot
 from models_ml.frames import DATE, IS_SELECTED, SERIES, checked_levels, quantile_column
@@ -22,10 +22,13 @@ from models_ml.periods import Floats
 from models_ml.selection import Choice
 
 SEASONAL_NAIVE = "seasonal_naive"
-PHASE_MEAN = "phase_mean"
+WEEKDAY_MEAN = "weekday_mean"
+MOVING_AVERAGE = "moving_average"
 TREES = "trees"
 # From the simplest to the most complex: a later one must be better by a margin to be chosen.
-MODELS = (SEASONAL_NAIVE, PHASE_MEAN, TREES)
+MODELS = (SEASONAL_NAIVE, WEEKDAY_MEAN, MOVING_AVERAGE, TREES)
+# The baseline that suits a cadence; two years say too little of one week or month of a single series.
+BASELINES = {7: WEEKDAY_MEAN, 52: MOVING_AVERAGE, 12: MOVING_AVERAGE}
 CALIBRATION_ORIGINS = 3
 
 
@@ -39,20 +42,56 @@ class Plan:
     seed: int
     country: str | None
 
+    @property
+    def baseline(self) -> str:
+        """The model that speaks where no other may."""
+        return BASELINES[self.season]
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """How the models' means are made.
+
+    Attributes:
+        plan: what is forecast.
+        trees: the global model; None where history was too short.
+        strength: how far the trees are drawn to the level of the total, see `models_ml.levels`.
+    """
+
+    plan: Plan
+    trees: trees.Trees | None
+    strength: float = 0.0
+
+    def at(self, snapshot: Snapshot) -> dict[str, Floats]:
+        """Mean demand by each model that can speak, each of shape (series, horizon); 0 for discontinued series."""
+        horizon = self.plan.horizon
+        baseline = baselines.weekday_mean if self.plan.baseline == WEEKDAY_MEAN else baselines.moving_average
+        means = {
+            SEASONAL_NAIVE: baselines.seasonal_naive(snapshot, horizon),
+            self.plan.baseline: baseline(snapshot, horizon),
+        }
+        alive = ~snapshot.is_discontinued()[:, None]
+        if self.trees is not None:
+            total = self.total(snapshot) if self.strength else None
+            means[TREES] = levels.corrected(self.trees.forecast(snapshot, horizon) * alive, total, self.strength)
+        return {name: mean * alive for name, mean in means.items()}
+
+    def total(self, snapshot: Snapshot) -> Floats | None:
+        """Total demand expected, of shape (horizon)."""
+        return levels.total_forecast(snapshot.panel, snapshot.column, self.plan.horizon, self.plan.country)
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """What was learnt at one origin and stays good for some weeks.
 
     Attributes:
-        plan: what is forecast.
-        trees: the global model; None where history was too short.
+        means: the models' means.
         calibrations: how far actuals fell from each model's mean.
         choice: the model per segment.
     """
 
-    plan: Plan
-    trees: trees.Trees | None
+    means: Means
     calibrations: dict[str, Calibration]
     choice: Choice
 
@@ -66,16 +105,17 @@ class Model:
         Returns:
             A forecast frame, in order of series, date and model.
         """
-        panel = Panel.of(history, origin, self.plan.season)
+        panel = Panel.of(history, origin, self.means.plan.season)
         snapshot = Snapshot.at(panel, panel.last)
-        means = model_means(snapshot, self.plan.horizon, self.trees)
-        chosen = self.choice.models(snapshot)
-        blocks = [self._block(snapshot, name, means[name], _spoken_by(name, chosen, means)) for name in sorted(means)]
+        means = self.means.at(snapshot)
+        speakers = _speakers(self.choice.models(snapshot), means, self.means.plan.baseline)
+        blocks = [self._block(snapshot, name, means[name], speakers == name) for name in sorted(means)]
         forecasts = pd.concat(blocks, ignore_index=True)
         return forecasts.sort_values([SERIES, "horizon", "model"], kind="stable", ignore_index=True)
 
     def _block(self, snapshot: Snapshot, name: str, mean: Floats, is_selected: NDArray[np.bool_]) -> pd.DataFrame:
-        panel, horizon = snapshot.panel, self.plan.horizon
+        panel, plan = snapshot.panel, self.means.plan
+        horizon = plan.horizon
         count = len(panel.series)
         quantiles = self.calibrations[name].quantiles(mean, *spread_of(name, snapshot, mean))
         steps = np.tile(np.arange(1, horizon + 1), count)
@@ -88,7 +128,7 @@ class Model:
             "mean": mean.ravel(),
         }
         columns |= {
-            quantile_column(level): quantiles[:, :, index].ravel() for index, level in enumerate(self.plan.quantiles)
+            quantile_column(level): quantiles[:, :, index].ravel() for index, level in enumerate(plan.quantiles)
         }
         return pd.DataFrame(columns | {IS_SELECTED: is_selected.ravel()})
 
@@ -121,9 +161,11 @@ def fit(
     panel = Panel.of(history, origin, season)
     past = _past_origins(panel, horizon)
     trial = _fit_trees(panel, past[0], plan) if past else None
-    calibrations, choice = _judged(panel, past, plan, trial)
+    snapshots = [Snapshot.at(panel, column) for column in past]
+    strength = _level_strength(Means(plan, trial), snapshots) if trial else 0.0
+    calibrations, choice = _judged(Means(plan, trial, strength), snapshots)
     fitted = _fit_trees(panel, panel.last, plan) if trial else None
-    return Model(plan, fitted, calibrations, choice)
+    return Model(Means(plan, fitted, strength), calibrations, choice)
 
 
 def backtest(
@@ -172,18 +214,6 @@ def training_origin(as_of: date, first_as_of: date | None = None) -> date:
     return month_end if first_as_of is None else min(max(month_end, first_as_of), as_of)
 
 
-def model_means(snapshot: Snapshot, horizon: int, fitted: trees.Trees | None) -> dict[str, Floats]:
-    """Mean demand by each model that can speak, each of shape (series, horizon); 0 for discontinued series."""
-    means = {
-        SEASONAL_NAIVE: baselines.seasonal_naive(snapshot, horizon),
-        PHASE_MEAN: baselines.phase_mean(snapshot, horizon),
-    }
-    if fitted is not None:
-        means[TREES] = fitted.forecast(snapshot, horizon)
-    alive = ~snapshot.is_discontinued()[:, None]
-    return {name: mean * alive for name, mean in means.items()}
-
-
 def spread_of(name: str, snapshot: Snapshot, mean: Floats) -> tuple[Floats, Floats]:
     """Scale and dispersion that a model's errors are measured by, of the shape of `mean`.
 
@@ -205,27 +235,38 @@ def _past_origins(panel: Panel, horizon: int) -> list[int]:
     return kept or [column for column in (panel.last - panel.cadence.season,) if column >= earliest]
 
 
-def _judged(
-    panel: Panel, past: list[int], plan: Plan, trial: trees.Trees | None
-) -> tuple[dict[str, Calibration], Choice]:
+def _came_true(snapshot: Snapshot, horizon: int) -> Floats:
+    """Demand after the snapshot, as far as the panel knows it."""
+    return snapshot.panel.values[:, snapshot.column + 1 : snapshot.column + 1 + horizon]
+
+
+def _level_strength(means: Means, snapshots: list[Snapshot]) -> float:
+    """How far the trees should be drawn to the level of the total, from what came true after past origins."""
+    actuals = [_came_true(snapshot, means.plan.horizon) for snapshot in snapshots]
+    forecasts = [means.at(snapshot)[TREES] for snapshot in snapshots]
+    known = [forecast[:, : actual.shape[1]] for forecast, actual in zip(forecasts, actuals, strict=True)]
+    return levels.best_strength(known, [means.total(snapshot) for snapshot in snapshots], actuals)
+
+
+def _judged(means: Means, snapshots: list[Snapshot]) -> tuple[dict[str, Calibration], Choice]:
     """Calibration of each model and the choice among them, from what came true after past origins."""
-    names = tuple(name for name in MODELS if name != TREES or trial)
-    seen: dict[str, list[tuple[Floats, ...]]] = {name: [] for name in names}
+    plan = means.plan
+    names = tuple(name for name in MODELS if name in (SEASONAL_NAIVE, plan.baseline) or (name == TREES and means.trees))
+    errors: dict[str, list[tuple[Floats, ...]]] = {name: [] for name in names}
     labels = []
-    for column in past:
-        snapshot = Snapshot.at(panel, column)
-        reach = min(plan.horizon, panel.last - column)
+    for snapshot in snapshots:
         alive = np.flatnonzero(snapshot.ages > 0)
-        actual = panel.values[alive, column + 1 : column + 1 + reach].ravel()
-        labels.append(np.repeat(selection.segment_labels(snapshot)[alive], reach))
-        for name, mean in model_means(snapshot, reach, trial).items():
-            scale, dispersion = spread_of(name, snapshot, mean)
-            seen[name].append((actual, mean[alive].ravel(), scale[alive].ravel(), dispersion[alive].ravel()))
-    stacked = {name: _stacked(parts) for name, parts in seen.items()}
+        actual = _came_true(snapshot, plan.horizon)[alive]
+        known = actual.shape[1]
+        labels.append(np.repeat(selection.segment_labels(snapshot)[alive], known))
+        for name, mean in means.at(snapshot).items():
+            arrays = (mean, *spread_of(name, snapshot, mean))
+            errors[name].append((actual.ravel(), *(array[alive, :known].ravel() for array in arrays)))
+    stacked = {name: _stacked(parts) for name, parts in errors.items()}
     calibrations = {name: Calibration.of(*arrays, plan.quantiles) for name, arrays in stacked.items()}
-    losses = {name: _losses(calibrations[name], *arrays) for name, arrays in stacked.items()}
+    losses = {name: calibrations[name].losses(*arrays) for name, arrays in stacked.items()}
     table = pd.DataFrame({"segment": np.concatenate(labels) if labels else [], **losses})
-    return calibrations, Choice.of(table, names, PHASE_MEAN)
+    return calibrations, Choice.of(table, names, plan.baseline)
 
 
 def _stacked(parts: list[tuple[Floats, ...]]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -235,18 +276,9 @@ def _stacked(parts: list[tuple[Floats, ...]]) -> tuple[Floats, Floats, Floats, F
     return actual, mean, scale, dispersion
 
 
-def _losses(calibration: Calibration, actual: Floats, mean: Floats, scale: Floats, dispersion: Floats) -> Floats:
-    """Quantile loss of each row, summed over levels."""
-    short = actual[:, None] - calibration.quantiles(mean, scale, dispersion)
-    levels = np.asarray(calibration.levels)
-    return np.asarray(np.maximum(levels * short, (levels - 1) * short).sum(axis=1))
-
-
-def _spoken_by(name: str, chosen: selection.Texts, means: dict[str, Floats]) -> NDArray[np.bool_]:
-    """Where `name` speaks: its own series where its number is finite, and as baseline where another's is not."""
-    speaks = np.zeros(means[name].shape, dtype=bool)
-    for model, mean in means.items():
-        usable = np.isfinite(mean)
-        mine = (chosen == model)[:, None]
-        speaks |= mine & (usable if model == name else ~usable & (name == PHASE_MEAN))
-    return speaks | ((~np.isin(chosen, list(means)))[:, None] & (name == PHASE_MEAN))
+def _speakers(chosen: selection.Texts, means: dict[str, Floats], baseline: str) -> selection.Texts:
+    """The model in force for each series and period: the chosen one where it gives a number, else the baseline."""
+    speakers: selection.Texts = np.full(means[baseline].shape, baseline, dtype=object)
+    for name, mean in means.items():
+        speakers[(chosen == name)[:, None] & np.isfinite(mean)] = name
+    return speakers

@@ -5,6 +5,7 @@ Also what the calendar says about a period (weekday, month, public holidays). De
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -98,8 +99,9 @@ def period_dates(numbers: Ints, origin: date, cadence: Cadence) -> Days:
 def calendar_features(dates: Days, cadence: Cadence, country: str | None) -> Floats:
     """What the calendar says about each period, one row a period.
 
-    Columns: weekday, day of month, days to the month's end, month, holiday, days since and to the nearest holiday (both
-    cut at `HOLIDAY_REACH`). Weeks and months only have the month and the day of year.
+    `dates` ascend. Columns of days: weekday, day of month, days to the month's end, month and, given a country, whether
+    it is a holiday and the days until the next and since the last one, cut at `HOLIDAY_REACH`. Weeks and months only
+    have the month and the day of the year.
     """
     months = dates.astype("datetime64[M]")
     month = months.astype(np.int64) % 12
@@ -116,16 +118,17 @@ def calendar_features(dates: Days, cadence: Cadence, country: str | None) -> Flo
 
 
 def _holiday_distances(dates: Days, country: str) -> list[Ints]:
+    years = dates[[0, -1]].astype("datetime64[Y]").astype(np.int64) + 1970
+    days = _holidays(country, int(years.min()) - 1, int(years.max()) + 1)
+    until = (days[np.searchsorted(days, dates, side="left")] - dates).astype(np.int64)
+    since = (dates - days[np.searchsorted(days, dates, side="right") - 1]).astype(np.int64)
+    return [(until == 0).astype(np.int64), np.minimum(until, HOLIDAY_REACH), np.minimum(since, HOLIDAY_REACH)]
+
+
+@lru_cache(maxsize=64)
+def _holidays(country: str, first_year: int, last_year: int) -> Days:
+    """The public holidays of whole years, ascending; deriving them costs more than all else about a calendar."""
     import holidays
 
-    first, last = (
-        dates.min().astype("datetime64[Y]").astype(int) + 1970,
-        dates.max().astype("datetime64[Y]").astype(int),
-    )
-    known = holidays.country_holidays(country, years=range(int(first) - 1, int(last) + 1972))
-    days = np.array(sorted(known), dtype="datetime64[D]")
-    following = np.searchsorted(days, dates, side="left")
-    until = (days[following] - dates).astype(np.int64)
-    since = (dates - days[np.searchsorted(days, dates, side="right") - 1]).astype(np.int64)
-    reach = HOLIDAY_REACH
-    return [(until == 0).astype(np.int64), np.minimum(until, reach), np.minimum(since, reach)]
+    known = holidays.country_holidays(country, years=range(first_year, last_year + 1))
+    return np.array(sorted(known), dtype="datetime64[D]")

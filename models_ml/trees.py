@@ -22,6 +22,9 @@ ROWS_PER_SERIES = 20
 MOST_ROWS = 600_000
 MOST_ORIGINS = 24
 FEWEST_ROWS = 400
+# Rounds and leaves by the least number of series x origins: rows of one snapshot tell the same story, and large trees
+# learn it by heart.
+SHAPES = ((100_000, (100, 31)), (10_000, (60, 15)), (0, (60, 8)))
 TRUNCATED_SHARE = 0.1
 
 
@@ -67,10 +70,12 @@ def fit(panel: Panel, column: int, *, horizon: int, seed: int, country: str | No
     rows, ratios, weights = sample
     if not ratios.any():
         return None
-    return Trees(_boosted(rows, ratios, weights, len(categories), seed).predict, categories, country)
+    snapshots = len(panel.series) * len(_origins(panel, column))
+    shape = next(shape for fewest, shape in SHAPES if snapshots >= fewest)
+    return Trees(_boosted(rows, ratios, weights, len(categories), shape, seed).predict, categories, country)
 
 
-def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, seed: int) -> Any:
+def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, shape: tuple[int, int], seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.utils.parallel import ThreadpoolController
 
@@ -79,10 +84,10 @@ def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, se
     estimator = HistGradientBoostingRegressor(
         loss="poisson",
         learning_rate=0.1,
-        max_iter=100,
-        max_leaf_nodes=31,
-        min_samples_leaf=int(np.clip(len(ratios) // 500, 20, 200)),
-        l2_regularization=1.0,
+        max_iter=shape[0],
+        max_leaf_nodes=shape[1],
+        min_samples_leaf=int(np.clip(len(ratios) // 400, 20, 200)),
+        l2_regularization=20.0,
         max_features=0.6,
         categorical_features=names,
         early_stopping=False,

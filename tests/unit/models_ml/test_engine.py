@@ -79,8 +79,8 @@ def test_planted_week_is_found(panel: pd.DataFrame, model: engine.Model) -> None
 def test_planted_growth_is_followed_better_than_by_any_baseline() -> None:
     growing = weekly_panel(growth=0.01)
     scores = metrics.evaluate(engine.backtest(growing, [day(210)]), growing).set_index("model")
-    assert abs(scores.loc["trees", "bias"]) < 0.5 * abs(scores.loc["phase_mean", "bias"])
-    assert scores.loc["selected", "wape"] <= scores.loc["phase_mean", "wape"]
+    assert abs(scores.loc["trees", "bias"]) < 0.5 * abs(scores.loc["weekday_mean", "bias"])
+    assert scores.loc["selected", "wape"] <= scores.loc["weekday_mean", "wape"]
 
 
 def test_the_planted_best_model_wins() -> None:
@@ -90,7 +90,7 @@ def test_the_planted_best_model_wins() -> None:
     assert engine.fit(wandering, origin=day(202), horizon=7).choice.default == "seasonal_naive"
     own_weeks = np.tile(rng.uniform(5, 50, (40, 7)), 30)
     steady = long_frame(rng.poisson(own_weeks))
-    assert engine.fit(steady, origin=day(200), horizon=7).choice.default == "phase_mean"
+    assert engine.fit(steady, origin=day(200), horizon=7).choice.default == "weekday_mean"
     growing = weekly_panel(growth=0.01)
     assert engine.fit(growing, origin=day(200), horizon=28).choice.default == "trees"
 
@@ -150,7 +150,7 @@ def test_a_short_panel_is_forecast_by_the_baseline(rows: int) -> None:
     history = history[history["date"] < START + timedelta(days=rows)]
     forecasts = engine.backtest(history, [day(19)], horizon=3)
     assert len(forecasts) == (2 * 3 * 2 if rows else 0)
-    assert forecasts.loc[forecasts["is_selected"].astype(bool), "model"].isin(["phase_mean"]).all()
+    assert forecasts.loc[forecasts["is_selected"].astype(bool), "model"].isin(["weekday_mean"]).all()
 
 
 def test_without_evidence_quantiles_are_exponential() -> None:
