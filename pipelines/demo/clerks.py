@@ -192,11 +192,9 @@ class Clerks:
             return np.asarray(is_received_today)
         return np.asarray(is_received_today | (day in (orders.day, orders.day + 1)))
 
-    def inventory(self, day: int, stock: Stock, received: Ints, issued: Ints) -> None:
-        """The warehouse system's closing stock of everything on sale or in stock."""
+    def inventory(self, day: int, kept: Ints, stock: Stock, received: Ints, issued: Ints) -> None:
+        """The warehouse system's closing stock of the series it keeps."""
         count = len(self.products)
-        launched = np.tile(self.products.launched <= day, len(LOCATIONS))
-        kept = np.flatnonzero(launched & ((stock.on_hand != 0) | (issued > 0) | self._on_sale(day)))
         on_hand = stock.on_hand[kept].copy()
         if self.plan.dirty and day >= self.plan.first and (day - self.plan.first) % 5 == 1:
             on_hand[np.argmin(on_hand)] = NEGATIVE_STOCK
@@ -207,9 +205,6 @@ class Clerks:
         )  # fmt: skip
         self.outbox.parquet("inventory_levels", day, "inventory.parquet").write(table)
         self.books.current["inventory_levels"] += len(kept)
-
-    def _on_sale(self, day: int) -> Bools:
-        return np.tile((self.products.launched <= day) & (day <= self.products.discontinued), len(LOCATIONS))
 
     def rates(self, day: int, rates: dict[str, Decimal]) -> None:
         """The bank's rates, on weekdays; the first day has some in any case."""

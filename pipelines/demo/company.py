@@ -72,9 +72,10 @@ class Company:
         stock.issue(sales, expected > 0)
         orders = stock.reorder(day, np.tile(market.on_sale(day), len(LOCATIONS)))
         self._sell(day, series, served)
-        self.demand.write(self._demand_rows(day, expected, demand, sales, received))
+        kept = self._kept(day, sales, received)
+        self.demand.write(self._demand_rows(day, kept, expected, demand, sales, received))
         clerks.purchase_orders(day, orders)
-        clerks.inventory(day, stock, received, sales)
+        clerks.inventory(day, kept, stock, received, sales)
         clerks.rates(day, self.rates[day])
         clerks.masters(day, market, stock, change)
         clerks.close(day)
@@ -93,11 +94,17 @@ class Company:
             elif len(lines):
                 self.clerks.store(day, lines)
 
-    def _demand_rows(self, day: int, expected: Floats, demand: Ints, sales: Ints, received: Ints) -> pa.Table:
-        """Series on sale or in stock on the day."""
+    def _kept(self, day: int, sales: Ints, received: Ints) -> Ints:
+        """Series the company keeps an eye on: launched, and on sale or with stock at some time of the day."""
+        is_launched, is_on_sale = (
+            np.tile(each, len(LOCATIONS)) for each in (self.products.launched <= day, self.market.on_sale(day))
+        )
+        return np.flatnonzero(is_launched & (is_on_sale | (self.stock.on_hand > 0) | (sales > 0) | (received > 0)))
+
+    def _demand_rows(
+        self, day: int, kept: Ints, expected: Floats, demand: Ints, sales: Ints, received: Ints
+    ) -> pa.Table:
         stock, count = self.stock, len(self.products)
-        launched = np.tile(self.products.launched <= day, len(LOCATIONS))
-        kept = np.flatnonzero(launched & ((expected > 0) | (stock.on_hand > 0) | (received > 0)))
         mean = expected * np.tile(self.products.mean_quantity, len(LOCATIONS))
         return pa.table(
             {
@@ -224,8 +231,8 @@ def _group_truth(number: int) -> dict[str, object]:
         "season_amplitude": group.amplitude,
         "season_peak_day_of_year": group.peak_day,
         "price_elasticity": -group.elasticity,
-        "web_week": group.web_week,
-        "store_week": group.store_week,
+        "web_week": list(group.web_week),
+        "store_week": list(group.store_week),
     }
 
 

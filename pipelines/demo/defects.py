@@ -77,7 +77,7 @@ def spoil(sound: Sound, kind: str, serial: int) -> Planted | None:
     if kind == "long_record":
         return _one(kind, "field_count", line + sound.delimiter.encode() + b"more")
     if kind == "conflicting_key":
-        lines = (line, sound.line(serial, **{sound.number: "7"}))
+        lines = (line, sound.line(serial, **{sound.number or sound.text: "7"}))
         return Planted(kind, "duplicate_key", lines, quarantined=2)
     if kind == "exact_duplicate":
         return Planted(kind, None, duplicates=1, repeats_first_row=True)
