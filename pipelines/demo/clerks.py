@@ -69,8 +69,8 @@ class Clerks:
         for answer in feedback:
             self._feedback[answer.day].append(answer)
         self._tell_web(lines, day, specimens.WEB)
-        for back in self._returns.pop(day, []):
-            self._tell_web(back, day)
+        if day in self._returns:
+            self._tell_web(Lines.joined(self._returns.pop(day)), day)
         if self.plan.dirty:
             if day > self.plan.first:
                 self._tell_news(day)
@@ -140,9 +140,10 @@ class Clerks:
 
     def _tell_feedback(self, day: int) -> None:
         records = []
-        for answer in self._feedback.pop(day, []):
-            self.books.book_feedback(answer)
-            records += self._feedback_records(answer)
+        if day in self._feedback:
+            answers = Feedback.joined(self._feedback.pop(day))
+            self.books.book_feedback(answers)
+            records = self._feedback_records(answers)
         planted = self._planted_json(day)
         if records or planted:
             self.outbox.json_lines("feedback", day, "feedback.jsonl").write(records, planted)

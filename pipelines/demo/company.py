@@ -164,7 +164,7 @@ def _claim(plan: Plan, out: Path) -> None:
     written = out / "truth.json"
     is_same = written.is_file() and load_truth(out).document["arguments"] == plan.arguments
     if not is_same and any(out.iterdir()):
-        raise OpscopeError(f"folder {out}", "holds other files", "Name an empty or new folder with --out.")
+        raise OpscopeError(f"folder {out}", "holds other files", "Empty it, or name another folder with --out.")
 
 
 def _rates(plan: Plan, rng: np.random.Generator) -> list[dict[str, Decimal]]:

@@ -5,6 +5,7 @@ Every function returns a table ready for its writer; `demo.yml` maps its columns
 
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,14 @@ from pipelines.demo.sales import PROMISE_DAYS, STATUSES, Known, Lines
 from pipelines.demo.supply import PurchaseOrders
 
 PO_STATUSES = ("pending", "open", "complete")
-_CLOCK = pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)])
+_PEOPLE = [f"{last}, {first}" for last in LAST_NAMES for first in FIRST_NAMES]
+_PLACES = [city for cities in CITIES for city in cities]
+
+
+@cache
+def clock() -> pa.Array:
+    """HH:MM:SS of every second of a day."""
+    return pa.array([f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86400)])
 
 
 def cents(amounts: Ints) -> pa.Array:
@@ -58,7 +66,7 @@ def stamps(epoch: Ints, missing: Bools | None = None) -> pa.Array:
     first, last = (int(present.min()), int(present.max())) if len(present) else (0, 0)
     names = [(date(1970, 1, 1) + timedelta(days=each)).isoformat() for each in range(first, last + 1)]
     day = np.clip(day, first, last)
-    text = pc.binary_join_element_wise(pick(names, day - first), _CLOCK.take(pa.array(second)), "T")
+    text = pc.binary_join_element_wise(pick(names, day - first), clock().take(pa.array(second)), "T")
     text = pc.binary_join_element_wise(text, "Z", "")
     return text if missing is None else pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), text)
 
@@ -107,7 +115,7 @@ def store_sales(plan: Plan, lines: Lines, products: Products, names: "Names") ->
             "Bon": pa.array(lines.order),
             "Pos": pa.array(lines.line_no),
             "Datum": pa.repeat(f"{plan.on(lines.day):%d.%m.%Y}", count),
-            "Uhrzeit": _CLOCK.take(pa.array(lines.second)),
+            "Uhrzeit": clock().take(pa.array(lines.second)),
             "Artikel": pick(names.products, lines.product),
             "Kunde": pick(names.customers, np.maximum(lines.customer, 0), lines.customer < 0),
             "Filiale": pa.repeat(LOCATIONS[lines.location].city, count),
@@ -131,15 +139,16 @@ class Names:
 
 def customer_records(plan: Plan, customers: Customers, chosen: Ints) -> pa.Table:
     country, number = customers.country[chosen], chosen
-    city = [CITIES[c][n % len(CITIES[c])] for c, n in zip(country, customers.city[chosen], strict=True)]
+    sizes = np.array([len(cities) for cities in CITIES])
+    place = (np.cumsum(sizes) - sizes)[country] + customers.city[chosen] % sizes[country]
     return pa.table(
         {
             "customer_id": pick(customers.ids, chosen),
-            "name": [f"{LAST_NAMES[i // 10 % 10]}, {FIRST_NAMES[i % 10]}" for i in number],
+            "name": pick(_PEOPLE, number % len(_PEOPLE)),
             "email": [f"kunde{i}@example.org" for i in number],
             "phone": [f"+49 30 {i:07d}" for i in number],
             "postal_code": [f"{i * 37 % 100000:05d}" for i in number],
-            "city": pa.array(city, pa.string()),
+            "city": pick(_PLACES, place),
             "country": pick(COUNTRIES, country),
             "kind": pick(("consumer", "business"), (number % 9 == 0).astype(np.int64)),
             "registered": dates(plan, np.maximum(customers.registered[chosen], 0)),
@@ -215,7 +224,7 @@ def purchase_order_records(
     supplier, promised = orders.supplier[rows], orders.promised[rows]
     received_day = np.where(is_received, orders.received_day[rows], 0)
     nothing = np.zeros(len(rows), dtype=np.int64)
-    on = [f"{plan.on(day):%Y-%m-%d} 06:30:00" for day in received_day]
+    received_on = dates(plan, received_day, ~is_received).cast(pa.string())
     return pa.table(
         {
             "po": pa.array(orders.number[rows]),
@@ -231,7 +240,7 @@ def purchase_order_records(
             "price": cents(orders.price[rows]),
             "contract_price": cents(orders.contract_price[rows]),
             "currency": pick(CURRENCIES, suppliers.currency[supplier]),
-            "received": pc.if_else(pa.array(is_received), pa.array(on, pa.string()), pa.scalar(None, pa.string())),
+            "received": pc.binary_join_element_wise(received_on, "06:30:00", " "),
             "qty_received": pa.array(np.where(is_received, orders.received[rows], 0)),
             "qty_rejected": pa.array(np.where(is_received, orders.rejected[rows], 0)),
             "state": pick(PO_STATUSES, np.where(is_received, 2, is_confirmed.astype(np.int64))),

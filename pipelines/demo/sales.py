@@ -59,6 +59,13 @@ class Lines:
         arrays = {name: value[chosen] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         return Lines(day=self.day, location=self.location, **arrays)
 
+    @classmethod
+    def joined(cls, parts: list["Lines"]) -> "Lines":
+        """Lines of the same day and location as one; at least one part."""
+        names = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(day=parts[0].day, location=parts[0].location, **arrays)
+
 
 @dataclass(frozen=True)
 class Known:

@@ -22,6 +22,8 @@ Definitions, each checkable by hand from the files:
   `duplicate` file repeats another byte for byte, a `refused` one cannot be read as a whole.
 * **Feeds**: `loaded` counts valid records over all files, `current` keys that stand at the end, `withdrawn` keys whose
   last record says `is_deleted`, `corrections` = loaded - current - withdrawn, the records that changed an earlier one.
+  `planted` counts planted records by kind, each once even if its file is copied or cut and sent again; all counts but
+  `files` leave out copied and refused files. Orphans: one product and one customer trade but are in no master.
 """
 
 import json

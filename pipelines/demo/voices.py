@@ -64,6 +64,13 @@ class Feedback:
     def __len__(self) -> int:
         return len(self.order)
 
+    @classmethod
+    def joined(cls, parts: list["Feedback"]) -> "Feedback":
+        """Answers of the same day as one; at least one part."""
+        names = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(day=parts[0].day, **arrays)
+
 
 def answers(lines: Lines, rng: np.random.Generator) -> list[Feedback]:
     """What the buyers of these web lines will say, one Feedback per day on which something is said."""

@@ -42,7 +42,7 @@ def test_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "ours.txt").write_text("keep")
 
-    with pytest.raises(OpscopeError, match="empty or new folder"):
+    with pytest.raises(OpscopeError, match="name another folder"):
         generate(tmp_path, **SMALL)
 
     assert [path.name for path in tmp_path.iterdir()] == ["ours.txt"]
