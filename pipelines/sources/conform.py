@@ -136,6 +136,7 @@ class Conformer:
         self._amount = parse_expression(contract.control_amount, "controlAmount") if contract.control_amount else None
         self._repeats = Repeats() if source.identical_records == "duplicate" else None
         self._ordinals: dict[str, Ordinals] = defaultdict(Ordinals)
+        self._absent: dict[pa.DataType, pa.Array] = {}
         self._evaluator = Evaluator()
 
     def close(self) -> None:
@@ -174,16 +175,12 @@ class Conformer:
 
     def _batch(self, chunk: Chunk) -> _Batch:
         """The chunk's records, widened by the columns of lookups, each lookup able to use those before it."""
-        columns = {
-            name: chunk.records.column(name).combine_chunks()
-            for name in chunk.records.column_names
-            if name in self._used
-        }
+        columns = {name: whole(chunk.records.column(name)) for name in chunk.records.column_names if name in self._used}
         batch = _Batch(chunk, columns, np.arange(len(chunk.record_no)))
         for name, lookup in self._lookups.items():
             self._demand(set(lookup.record_columns), batch, f"lookup {name}")
             added = lookup.rows_for(columns)
-            columns |= {f"{name}.{column}": added.column(column).combine_chunks() for column in added.column_names}
+            columns |= {f"{name}.{column}": whole(added.column(column)) for column in added.column_names}
         return batch
 
     def _filtered(self, batch: _Batch) -> _Batch:
@@ -211,11 +208,17 @@ class Conformer:
         kind = arrow_type(column)
         cells = self._cells(column, batch, repeated)
         if cells is None:
-            values = Values(pa.nulls(len(batch), kind))
+            values = Values(self._nulls(kind, len(batch)))
         else:
             values = typed_values(cells.array, kind, cells.notation, cells.notation.time_zone or self._zone)
         self._judge(column, cells, values, batch)
         return values.array
+
+    def _nulls(self, kind: pa.DataType, size: int) -> pa.Array:
+        """Nulls without a new array for every chunk and column."""
+        if kind not in self._absent or len(self._absent[kind]) < size:
+            self._absent[kind] = pa.nulls(size, kind)
+        return self._absent[kind].slice(0, size)
 
     def _cells(self, column: Column, batch: _Batch, repeated: Mask) -> _Cells | None:
         """What fills a contract column; None when it was not delivered."""
@@ -322,7 +325,7 @@ class Conformer:
         """Control amounts of loaded, duplicate and quarantined records."""
         if self._amount is None:
             return None, None, None
-        columns = {name: table.column(name).combine_chunks() for name in self._amount.names}
+        columns = {name: whole(table.column(name)) for name in self._amount.names}
         amounts, failed = self._evaluator.evaluate(self._amount, columns, len(batch), "controlAmount")
         unread = failed.copy()
         for name in self._amount.names & set(batch.unread):
@@ -336,6 +339,11 @@ class Conformer:
 
 def _repeat(value: pa.Scalar, size: int) -> pa.Array:
     return pa.repeat(value, size) if value.is_valid else pa.nulls(size, value.type)
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, copied only if it is in parts."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _as_null(array: pa.Array, notation: Notation) -> pa.Array:

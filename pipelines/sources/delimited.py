@@ -18,14 +18,23 @@ import pyarrow.csv as pa_csv
 
 from pipelines.errors import FileRefusedError
 from pipelines.sources.chunks import Chunk, Reject
+from pipelines.sources.headers import check_header
 from pipelines.sources.profiles import Notation
-from pipelines.sources.structure import Dialect, Positions, Record, RecordTooLongError, next_record, sound_prefix
+from pipelines.sources.structure import (
+    NEWLINE,
+    RETURN,
+    Dialect,
+    Positions,
+    Record,
+    RecordTooLongError,
+    next_record,
+    sound_prefix,
+)
 from pipelines.sources.transcoding import REMEDY, Utf8Stream, ends_with_newline
 
-CHUNK_BYTES = 16 << 20
-PARSE_BYTES = 2 << 20  # what one thread of the parser takes at a time
-MAX_COLUMNS = 2000
-FIRST_WINDOW = 64 << 10  # bytes proved at once behind a bad record; doubles while all is well
+CHUNK_BYTES = 8 << 20
+WINDOW = 1 << 20  # bytes proved at once
+SMALL_WINDOW = 32 << 10  # bytes proved at once behind a bad record; doubles while all is well
 MARK = b"\xef\xbb\xbf"
 
 
@@ -59,7 +68,7 @@ def header_of(path: Path, notation: Notation) -> list[str]:
     Raises FileRefusedError when the file has no usable header.
     """
     with _opened(path) as handle:
-        return _header(_Text(handle, path, notation, FIRST_WINDOW), path, ())
+        return _header(_Text(handle, path, notation, SMALL_WINDOW), path, ())
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -127,7 +136,7 @@ class _Text:
             record = self._walk(0, None)
             if record is not None:
                 break
-            self._more(0)
+            self._more()
         if record.code == "invalid_encoding" or b"\0" in self.text[: record.end]:
             raise FileRefusedError("wrong_encoding", self.place, f"is not {self.notation.encoding}", REMEDY)
         if record.code:
@@ -139,13 +148,13 @@ class _Text:
 
     def survey(self, width: int) -> _Survey | None:
         """The next stretch, about `chunk_bytes` long; None at the end of the file."""
-        while not self._is_last and len(self.text) < self._chunk_bytes:
-            self._more(0)
+        while not self._is_last and 2 * len(self.text) < self._chunk_bytes:
+            self._more()
         while self.text:
             survey = self._look(width)
             if survey.count:
                 return survey
-            self._more(0)
+            self._more()
         return None
 
     def advance(self, survey: _Survey) -> None:
@@ -154,20 +163,19 @@ class _Text:
     def _look(self, width: int) -> _Survey:
         survey = _Survey(self.text)
         size = len(self.text)
-        window = size
+        window = WINDOW
         while survey.position < size:
             start = survey.position
-            piece = self.text if start == 0 and window == size else self.text[start : start + window]
-            ends = sound_prefix(piece, self.dialect, width)
+            ends = sound_prefix(self.text[start : start + window], self.dialect, width)
             if len(ends):
                 survey.add_sound(ends + start)
-                window *= 2
+                window = min(2 * window, WINDOW)
                 continue
             record = self._walk(start, width)
             if record is None:
                 break
             survey.add(record)
-            window = FIRST_WINDOW
+            window = SMALL_WINDOW
         return survey
 
     def _walk(self, start: int, width: int | None) -> Record | None:
@@ -177,9 +185,9 @@ class _Text:
             cause = f"the record at byte {self.origin + start} has no end in sight"
             raise FileRefusedError("wrong_format", self.place, cause, "Check delimiter, quote and format.") from error
 
-    def _more(self, start: int) -> None:
+    def _more(self) -> None:
         text, self._is_last = self.stream.read(self._chunk_bytes)
-        self.text = self.text[start:] + text
+        self.text = self.text + text if self.text else text
 
     def _drop(self, position: int) -> None:
         self.origin += int(self.stream.original_offsets(self.text, np.array([position], np.int64))[0])
@@ -192,9 +200,6 @@ def _header(text: _Text, path: Path, required: Collection[str]) -> list[str]:
     line = raw.removesuffix("\n").removesuffix("\r")
     names = next(csv.reader([line], delimiter=notation.delimiter, quotechar=notation.quote, strict=True), [""])
     place = str(path)
-    if len(names) > MAX_COLUMNS:
-        cause = f"has {len(names)} columns, more than {MAX_COLUMNS}"
-        raise FileRefusedError("too_many_columns", place, cause, "Check the delimiter.")
     missing = sorted(set(required) - set(names))
     if required and len(missing) == len(set(required)):
         cause = f"the first line ({line[:200]!r}) is not the header; none of {', '.join(missing)} is in it"
@@ -202,10 +207,7 @@ def _header(text: _Text, path: Path, required: Collection[str]) -> list[str]:
     if "" in names:
         cause = f"column {names.index('') + 1} of the header has no name"
         raise FileRefusedError("no_header", place, cause, "Name every column.")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        cause = f"has more than one column {', '.join(twice)}"
-        raise FileRefusedError("duplicate_header", place, cause, "Have each column named once.")
+    check_header(names, (), place)
     if missing:
         cause = f"lacks column {', '.join(missing)}; it has {', '.join(names)}"
         raise FileRefusedError("missing_column", place, cause, _advice(missing, names))
@@ -230,7 +232,7 @@ def _chunk(survey: _Survey, header: list[str], text: _Text, first: int) -> Chunk
     starts = np.concatenate(survey.starts) if survey.starts else none
     ends = np.concatenate(survey.ends) if survey.ends else none
     numbers = (np.concatenate(survey.numbers) if survey.numbers else none) + first
-    records = _parse(_sound_text(survey), header, text.dialect, len(starts))
+    records = _parse(_sound_text(survey), header, text.dialect, ends - starts)
     offsets = text.stream.original_offsets(survey.text, starts) + text.origin
     bad_starts = np.array([start for _, start, _ in survey.bad], np.int64)
     bad_offsets = text.stream.original_offsets(survey.text, bad_starts) + text.origin
@@ -247,7 +249,7 @@ def _chunk(survey: _Survey, header: list[str], text: _Text, first: int) -> Chunk
     return chunk if repeated is None else _without(chunk, repeated, numbers, offsets)
 
 
-def _sound_text(survey: _Survey) -> pa.Buffer:
+def _sound_text(survey: _Survey) -> bytes | memoryview:
     """The text of the sound records, without a copy when nothing stands between them."""
     spans: list[tuple[int, int]] = []
     for starts, ends in zip(survey.starts, survey.ends, strict=True):
@@ -255,41 +257,44 @@ def _sound_text(survey: _Survey) -> pa.Buffer:
         if spans and spans[-1][1] == begin:
             begin = spans.pop()[0]
         spans.append((begin, end))
-    if len(spans) == 1:
-        ((begin, end),) = spans
-        return pa.py_buffer(survey.text).slice(begin, end - begin)
     view = memoryview(survey.text)
-    return pa.py_buffer(b"".join(view[begin:end] for begin, end in spans))
+    if len(spans) == 1:
+        return view[spans[0][0] : spans[0][1]]
+    return b"".join(view[begin:end] for begin, end in spans)
 
 
-def _parse(text: pa.Buffer, header: list[str], dialect: Dialect, count: int) -> pa.Table:
-    """Sound text as a table of strings."""
+def _parse(text: bytes | memoryview, header: list[str], dialect: Dialect, lengths: Positions) -> pa.Table:
+    """Sound text, whose records have these lengths, as a table of strings."""
     schema = pa.schema([pa.field(name, pa.string()) for name in header])
-    if count == 0:
+    if len(lengths) == 0:
         return schema.empty_table()
-    begins_with_mark = text.slice(0, min(3, text.size)).to_pybytes() == MARK
+    begins_with_mark = text[:3] == MARK
     if begins_with_mark:  # the parser would drop it as if it began a file
-        text = pa.py_buffer(bytes([dialect.delimiter]) * (len(header) - 1) + b"\n" + text.to_pybytes())
-    has_quotes = text.to_pybytes().find(dialect.quote) >= 0 if text.size < FIRST_WINDOW else _holds(text, dialect.quote)
+        text = bytes([dialect.delimiter]) * (len(header) - 1) + b"\n" + text
+    has_quotes = bool((np.frombuffer(text, np.uint8) == dialect.quote).any())
+    per_thread = max(len(text) // pa.cpu_count(), int(lengths.max())) + 1  # no record may be longer than a block
     table = pa_csv.read_csv(
-        pa.BufferReader(text),
-        read_options=pa_csv.ReadOptions(column_names=header, block_size=max(PARSE_BYTES, 1)),
+        pa.BufferReader(pa.py_buffer(text)),
+        read_options=pa_csv.ReadOptions(column_names=header, block_size=per_thread),
         parse_options=pa_csv.ParseOptions(
             delimiter=chr(dialect.delimiter),
             quote_char=chr(dialect.quote) if has_quotes else False,
-            newlines_in_values=has_quotes,
+            newlines_in_values=has_quotes and _breaks_lines(text, len(lengths) + begins_with_mark),
             ignore_empty_lines=False,
         ),
         convert_options=pa_csv.ConvertOptions(column_types=schema, strings_can_be_null=False, check_utf8=False),
     )
     table = table.slice(1) if begins_with_mark else table
-    if table.num_rows != count:
-        raise AssertionError(f"the parser made {table.num_rows} of {count} sound records")
+    if table.num_rows != len(lengths):
+        raise AssertionError(f"the parser made {table.num_rows} of {len(lengths)} sound records")
     return table
 
 
-def _holds(text: pa.Buffer, code: int) -> bool:
-    return bool((np.frombuffer(text, np.uint8) == code).any())
+def _breaks_lines(text: bytes | memoryview, count: int) -> bool:
+    """Whether some of the `count` records holds a line end within quotes."""
+    data = np.frombuffer(text, np.uint8)
+    returns = np.flatnonzero(data == RETURN)
+    return bool(np.count_nonzero(data == NEWLINE) > count or (data[returns + 1] != NEWLINE).any())
 
 
 def _repeated_headers(records: pa.Table, header: list[str]) -> npt.NDArray[np.bool_] | None:

@@ -28,18 +28,8 @@ LOCKED = {
 }
 # Macros are SQL of DuckDB itself; most look into the catalogue. These are plain functions of their arguments.
 MACROS = frozenset(
-    [
-        "array_to_string",
-        "date_add",
-        "days_in_month",
-        "fdiv",
-        "fmod",
-        "list_first",
-        "list_last",
-        "nullif",
-        "round_even",
-        "split_part",
-    ]
+    {"array_to_string", "date_add", "days_in_month", "fdiv", "fmod"}
+    | {"list_first", "list_last", "nullif", "round_even", "split_part"}
 )
 REFUSED_FUNCTIONS = frozenset(
     ("current_setting", "generate_series", "getenv", "getvariable", "range", "repeat", "row", "unnest", "version")

@@ -78,46 +78,67 @@ def sound_prefix(text: bytes, dialect: Dialect, width: int) -> Positions:
     """Ends (behind the newline) of the records at the start of `text` that are sound without doubt.
 
     A record is sound when its quotes stand where RFC 4180 allows them, it has `width` fields, is valid UTF-8 and holds
-    neither control characters nor a cell that may be too long. The first other record ends the prefix.
+    neither control characters nor a cell that may be too long. The first other record ends the prefix. Fastest on
+    about a megabyte, which stays in the processor's cache.
     """
     data = np.frombuffer(text, np.uint8)
-    if text.find(dialect.quote) < 0:
-        limit = len(data)
-        newlines = np.flatnonzero(data == NEWLINE)
-        delimiters = np.flatnonzero(data == dialect.delimiter)
-        outside = None
-    else:
-        quotes = data == dialect.quote
-        outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
-        limit = _first_wrong_quote(data, np.flatnonzero(quotes), dialect)
-        newlines = np.flatnonzero((data == NEWLINE) & outside)
-        delimiters = np.flatnonzero((data == dialect.delimiter) & outside)
-    limit = min(
-        limit, _first_invalid(text), _first_control(text, data, dialect), _first_bare_return(text, data, outside)
-    )
-    newlines = newlines[: np.searchsorted(newlines, limit)]
-    return newlines[: _sound_records(newlines, delimiters, width)] + 1
+    places, signs = _signs(data, dialect, has_quotes=text.find(dialect.quote) >= 0)
+    newlines = int(np.count_nonzero(signs == NEWLINE))
+    quotes = places[:0]
+    limit = min(_first_invalid(text), _first_control(text, data, newlines, dialect))
+    if dialect.quote in signs:
+        is_quote = signs == dialect.quote
+        quotes = places[is_quote]
+        limit = min(limit, _first_wrong_quote(data, quotes, dialect))
+        outside = (np.cumsum(is_quote, dtype=np.uint8) & 1) == 0
+        outside &= ~is_quote
+        places, signs = places[outside], signs[outside]
+    limit = min(limit, _first_bare_return(text, data, quotes))
+    ends = _regular_ends(places, signs, dialect, width)
+    ends = ends[: np.searchsorted(ends, limit)] + 1
+    return ends[: _first_long(ends)]
+
+
+def _signs(data: Bytes, dialect: Dialect, *, has_quotes: bool) -> tuple[Positions, Bytes]:
+    """Where delimiters, newlines and quotes stand, and which stands there."""
+    mask = (data == dialect.delimiter) | (data == NEWLINE)
+    if has_quotes:
+        mask |= data == dialect.quote
+    places = np.flatnonzero(mask)
+    return places, data[places]
+
+
+def _regular_ends(places: Positions, signs: Bytes, dialect: Dialect, width: int) -> Positions:
+    """Newlines of the records at the start that have `width` fields; given are the signs outside quotes."""
+    count = len(places) // width
+    grid = signs[: count * width].reshape(count, width)
+    form = np.full(width, dialect.delimiter, np.uint8)
+    form[-1] = NEWLINE
+    fits = grid == form
+    if not fits.all():
+        count = int(np.argmin(fits.all(axis=1)))
+    return places[width - 1 : count * width : width]
+
+
+def _first_long(ends: Positions) -> int:
+    """Index of the first record that may hold a cell that is too long."""
+    long = np.diff(ends, prepend=0) > CELL_LIMIT
+    return int(np.argmax(long)) if long.any() else len(ends)
 
 
 def _first_wrong_quote(data: Bytes, quotes: Positions, dialect: Dialect) -> int:
     """Position of the first quote that neither opens nor closes a field nor is one of a pair; else the length."""
     size = len(data)
     padded = np.concatenate((data, np.array([NEWLINE, NEWLINE], np.uint8)))  # a look ahead needs two bytes
+    fine = np.zeros(256, np.bool_)
+    fine[[dialect.delimiter, NEWLINE, dialect.quote]] = True
     opening, closing = quotes[0::2], quotes[1::2]
-    before = padded[opening - 1]  # of position 0: the padding, a newline
-    wrong = opening[~_any_of(before, (dialect.delimiter, NEWLINE, dialect.quote))]
+    wrong = opening[~fine[padded[opening - 1]]]  # before position 0 stands the padding, a newline
     first = int(wrong[0]) if len(wrong) else size
     after = padded[closing + 1]
-    fine = _any_of(after, (dialect.delimiter, NEWLINE, dialect.quote))
-    fine |= (after == RETURN) & (padded[np.minimum(closing + 2, size + 1)] == NEWLINE)
-    wrong = closing[~fine]
+    closes = fine[after] | ((after == RETURN) & (padded[closing + 2 - (closing + 2 > size + 1)] == NEWLINE))
+    wrong = closing[~closes]
     return min(first, int(wrong[0])) if len(wrong) else first
-
-
-def _any_of(data: Bytes, codes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    table = np.zeros(256, np.bool_)
-    table[list(codes)] = True
-    return table[data]
 
 
 def _first_invalid(text: bytes) -> int:
@@ -130,44 +151,26 @@ def _first_invalid(text: bytes) -> int:
     return len(text)
 
 
-def _first_control(text: bytes, data: Bytes, dialect: Dialect) -> int:
-    fine = {TAB, NEWLINE, RETURN} | {code for code in (dialect.delimiter, dialect.quote) if code < 32}
-    low = np.count_nonzero(data < 32)
-    if low == sum(text.count(code) for code in fine) and (127 not in dialect.controls or text.find(127) < 0):
+def _first_control(text: bytes, data: Bytes, newlines: int, dialect: Dialect) -> int:
+    """Position of the first control character; `newlines` are those in the text."""
+    fine = {TAB, RETURN} | {code for code in (dialect.delimiter, dialect.quote) if code < 32}
+    others = int(np.count_nonzero(data < 32)) - newlines
+    has_delete = 127 in dialect.controls and text.find(127) >= 0
+    if not has_delete and (others == 0 or others == sum(text.count(code) for code in fine)):
         return len(text)
     found = dialect.control.search(text)
     return found.start() if found else len(text)
 
 
-def _first_bare_return(text: bytes, data: Bytes, outside: npt.NDArray[np.bool_] | None) -> int:
+def _first_bare_return(text: bytes, data: Bytes, quotes: Positions) -> int:
     """Position of the first carriage return outside quotes that no newline follows."""
-    returns = text.count(RETURN)
-    if returns == 0 or (outside is None and returns == text.count(b"\r\n")):
+    if text.find(RETURN) < 0 or (not len(quotes) and text.count(RETURN) == text.count(b"\r\n")):
         return len(text)
-    positions = np.flatnonzero(data == RETURN if outside is None else (data == RETURN) & outside)
-    following = data[np.minimum(positions + 1, len(data) - 1)]
-    bare = positions[following != NEWLINE]
+    returns = np.flatnonzero(data == RETURN)
+    following = data[np.minimum(returns + 1, len(data) - 1)]
+    bare = returns[following != NEWLINE]
+    bare = bare[np.searchsorted(quotes, bare) % 2 == 0]
     return int(bare[0]) if len(bare) else len(text)
-
-
-def _sound_records(newlines: Positions, delimiters: Positions, width: int) -> int:
-    """How many records at the start have the right number of delimiters and no cell that may be too long."""
-    count, between = len(newlines), width - 1
-    if count == 0:
-        return 0
-    lengths = np.diff(newlines, prepend=-1)
-    if int(lengths.max()) > CELL_LIMIT:
-        count = int(np.argmax(lengths > CELL_LIMIT))
-        newlines = newlines[:count]
-        if count == 0:
-            return 0
-    delimiters = delimiters[: np.searchsorted(delimiters, newlines[-1])]
-    if between and len(delimiters) == count * between:
-        grid = delimiters.reshape(count, between)
-        if bool((grid[:, -1] < newlines).all()) and bool((grid[1:, 0] > newlines[:-1]).all()):
-            return count
-    wrong = np.diff(np.searchsorted(delimiters, newlines), prepend=0) != between
-    return int(np.argmax(wrong)) if bool(wrong.any()) else count
 
 
 # ------------------------------------------------------------------------------------------------ walk of one record
