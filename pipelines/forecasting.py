@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from models_ml import engine
 from models_ml.frames import quantile_column
+from pipelines.quality.versions import stamp_versions
 from pipelines.resources import Warehouse
 from pipelines.scope import close_scope, open_scope
 from pipelines.settings import Settings
@@ -41,7 +42,7 @@ TABLES = {
 }
 COMMENTS = {
     "demand_forecasts": {
-        "": "One row per as-of day, target day, product, channel and model: what was forecast from what was known then.",
+        "": "One row per as-of day, target day, product, channel and model: the forecast from what was known then.",
         "as_of": "Day from whose knowledge the forecast was made.",
         "target_on": "Day the forecast is for.",
         "horizon_days": "Days from as_of to target_on.",
@@ -108,6 +109,7 @@ def forecast(
     warehouse: Warehouse,
     requested: Sequence[date],
     *,
+    run_id: str,
     progress: Callable[[str, int, int], None],
 ) -> list[date]:
     """Write the vintages and grades of the requested days and of the stale ones; return the days written.
@@ -124,6 +126,7 @@ def forecast(
             connection.begin()
             _write_vintage(connection, day, vintage)
             _grade(connection, day)
+            stamp_versions(connection, [f"ml.{table}" for table in TABLES], [day], run_id)
             close_scope(connection, "ml", [day])
             connection.commit()
         progress("forecast", len(days), len(days))

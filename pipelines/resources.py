@@ -52,27 +52,29 @@ class Warehouse:
             connection.commit()
 
     @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def read(self, patience_seconds: float = LOCK_PATIENCE_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection.
 
-        Raises WarehouseError when there is no warehouse yet.
+        Raises WarehouseError when there is no warehouse yet, or a writer holds it for longer than the patience.
         """
         if not self.path.exists():
             raise WarehouseError(str(self.path), "there is no warehouse yet", "Run `opscope run` first.")
-        with self._connection(self.path, read_only=True) as connection:
+        with self._connection(self.path, read_only=True, patience_seconds=patience_seconds) as connection:
             yield connection
 
     @contextmanager
-    def _connection(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._connect(path, read_only=read_only)
+    def _connection(
+        self, path: Path, *, read_only: bool, patience_seconds: float = LOCK_PATIENCE_SECONDS
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connect(path, read_only=read_only, patience_seconds=patience_seconds)
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()
 
-    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    def _connect(self, path: Path, *, read_only: bool, patience_seconds: float) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + patience_seconds
         while True:
             try:
                 return duckdb.connect(str(path), read_only=read_only, config=self._config)

@@ -85,3 +85,10 @@ def export_for_dbt(settings: Settings) -> None:
     os.environ["OPSCOPE_MEMORY_LIMIT"] = settings.memory_limit
     os.environ["OPSCOPE_THREADS"] = str(settings.threads)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment for a process of ours that shall work on the same installation."""
+    ours = {f"OPSCOPE_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    ours |= {"OPSCOPE_HOME": str(settings.root), "OPSCOPE_LANDING": settings.landing_url}
+    return os.environ | ours | {"DAGSTER_HOME": str(settings.dagster_home), "PYTHONUNBUFFERED": "1"}

@@ -5,13 +5,18 @@ import serves all calls of a run here. Nothing in this module knows Dagster or a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import OpscopeError
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
+
+# Schemas whose models people read; the others are steps on the way.
+SHOWN_SCHEMAS = ("marts", "ops", "reports")
 
 
 class TransformError(OpscopeError):
@@ -112,3 +117,101 @@ class Transforms:
                 f"dbt {command[0]}", str(outcome.exception), "Mend the model it names; `dbt debug` checks the set-up."
             )
         return outcome
+
+
+@dataclass(frozen=True)
+class DbtTest:
+    """One dbt data test and the shown table it is about."""
+
+    unique_id: str
+    name: str
+    table: str
+    is_blocking: bool
+    description: str | None
+
+
+@dataclass(frozen=True)
+class DbtGraph:
+    """The parts of a dbt manifest that the orchestrator shows."""
+
+    manifest: dict[str, Any]
+
+    @cached_property
+    def models(self) -> dict[str, dict[str, Any]]:
+        return {
+            unique_id: node
+            for unique_id, node in self.manifest["nodes"].items()
+            if node["resource_type"] in ("model", "seed") and node["schema"] in SHOWN_SCHEMAS
+        }
+
+    def tests_of(self, schemas: Iterable[str]) -> list["DbtTest"]:
+        """The data tests shown with the models of the schemas, in a fixed order."""
+        tests = [node for _, node in sorted(self.manifest["nodes"].items()) if node["resource_type"] == "test"]
+        shown = [(test, self._tested_model(test)) for test in tests]
+        return [
+            DbtTest(
+                unique_id=test["unique_id"],
+                name=test["name"],
+                table=self.table(model),
+                is_blocking=str(test["config"].get("severity", "error")).lower() == "error",
+                description=test.get("description") or None,
+            )
+            for test, model in shown
+            if model is not None and self.models[model]["schema"] in set(schemas)
+        ]
+
+    def tables_of(self, schemas: Iterable[str]) -> list[str]:
+        """The shown tables of the schemas, each after those it is built from."""
+        wanted = set(schemas)
+        parents = {self.table(name): sorted(self.upstream_tables(name)) for name in sorted(self.models)}
+        return [
+            table
+            for table in TopologicalSorter(parents).static_order()
+            if table in parents and _schema(table) in wanted
+        ]
+
+    def table(self, unique_id: str) -> str:
+        """schema.table of a model or source."""
+        node = self.manifest["nodes"].get(unique_id) or self.manifest["sources"][unique_id]
+        return f"{node['schema']}.{node['name']}"
+
+    def _tested_model(self, test: dict[str, Any]) -> str | None:
+        """The shown model a test is about; a test of a hidden model is shown at the first shown model after it."""
+        candidates = [test.get("attached_node"), *test["depends_on"]["nodes"]]
+        for unique_id in filter(None, candidates):
+            if unique_id in self.models:
+                return str(unique_id)
+        for unique_id in filter(None, candidates):
+            shown = self._first_shown_descendant(str(unique_id))
+            if shown:
+                return shown
+        return None
+
+    def upstream_tables(self, unique_id: str) -> set[str]:
+        """The nearest shown tables a model is built from, hidden models skipped; evidence tables are left out."""
+        tables: set[str] = set()
+        for parent in self.manifest["nodes"][unique_id]["depends_on"]["nodes"]:
+            if parent in self.models:
+                tables.add(self.table(parent))
+            elif parent.startswith("source."):
+                if self.manifest["sources"][parent]["schema"] != "ops":
+                    tables.add(self.table(parent))
+            elif parent in self.manifest["nodes"]:
+                tables |= self.upstream_tables(parent)
+        return tables
+
+    def _first_shown_descendant(self, unique_id: str) -> str | None:
+        queue = list(self.manifest["child_map"].get(unique_id, ()))
+        seen: set[str] = set()
+        while queue:
+            child = queue.pop(0)
+            if child in self.models:
+                return str(child)
+            if child not in seen:
+                seen.add(child)
+                queue += self.manifest["child_map"].get(child, ())
+        return None
+
+
+def _schema(table: str) -> str:
+    return table.partition(".")[0]

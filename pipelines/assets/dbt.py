@@ -4,85 +4,65 @@ The specs come from the manifest. Staging, intermediate and KPI models are steps
 models that need them, and the graph shows a mart's lineage straight to the raw tables it comes from.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from pipelines.assets.checks import rule_check_results, rule_check_specs
+from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
+from pipelines.partitions import days_of
+from pipelines.quality.rules import Stage
+from pipelines.quality.suites import tables_of_stage
 from pipelines.settings import DBT_PROJECT
-from pipelines.transforms import NodeResult
+from pipelines.stages import MARTS, REPORTS, Built, build_marts, build_reports
+from pipelines.transforms import DbtGraph, DbtTest
 
-# Schemas whose models are assets; the others are steps on the way.
-SHOWN_SCHEMAS = ("marts", "ops", "reports")
-
-
-@dataclass(frozen=True)
-class DbtGraph:
-    """The parts of a dbt manifest that the orchestrator shows."""
-
-    manifest: dict[str, Any]
-
-    @cached_property
-    def models(self) -> dict[str, dict[str, Any]]:
-        return {
-            unique_id: node
-            for unique_id, node in self.manifest["nodes"].items()
-            if node["resource_type"] in ("model", "seed") and node["schema"] in SHOWN_SCHEMAS
-        }
-
-    @cached_property
-    def tests(self) -> dict[str, dict[str, Any]]:
-        """Data tests by unique id. A test belongs to the model it is attached to, or else to the first it reads."""
-        return {
-            unique_id: node for unique_id, node in self.manifest["nodes"].items() if node["resource_type"] == "test"
-        }
-
-    def key(self, unique_id: str) -> dg.AssetKey:
-        node = self.manifest["nodes"].get(unique_id) or self.manifest["sources"][unique_id]
-        return dg.AssetKey([node["schema"], node["name"]])
-
-    def tested_model(self, test: dict[str, Any]) -> str | None:
-        """The shown model a test is about; a test of a hidden model is shown at the first shown model after it."""
-        candidates = [test.get("attached_node"), *test["depends_on"]["nodes"]]
-        for unique_id in filter(None, candidates):
-            if unique_id in self.models:
-                return str(unique_id)
-        for unique_id in filter(None, candidates):
-            shown = self._first_shown_descendant(str(unique_id))
-            if shown:
-                return shown
-        return None
-
-    def upstream_keys(self, unique_id: str) -> set[dg.AssetKey]:
-        """The nearest assets a model is built from, hidden models skipped. Evidence sources are no assets."""
-        keys: set[dg.AssetKey] = set()
-        for parent in self.manifest["nodes"][unique_id]["depends_on"]["nodes"]:
-            if parent in self.models:
-                keys.add(self.key(parent))
-            elif parent.startswith("source."):
-                if self.manifest["sources"][parent]["schema"] != "ops":
-                    keys.add(self.key(parent))
-            elif parent in self.manifest["nodes"]:
-                keys |= self.upstream_keys(parent)
-        return keys
-
-    def _first_shown_descendant(self, unique_id: str) -> str | None:
-        queue = list(self.manifest["child_map"].get(unique_id, ()))
-        seen: set[str] = set()
-        while queue:
-            child = queue.pop(0)
-            if child in self.models:
-                return str(child)
-            if child not in seen:
-                seen.add(child)
-                queue += self.manifest["child_map"].get(child, ())
-        return None
+Events = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
-def model_specs(graph: DbtGraph, schemas: tuple[str, ...], partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
-    """One spec per shown model of the schemas: description, owner, columns, lineage, place of its SQL."""
+def marts_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefinition:
+    """Staging, intermediate and marts: current knowledge, rebuilt for the keys delivered on stale days."""
+
+    @dg.multi_asset(
+        name="transform",
+        specs=_model_specs(graph, MARTS, installation.partitions),
+        check_specs=_check_specs(graph, MARTS, "marts"),
+        backfill_policy=SINGLE_RUN,
+        pool=WAREHOUSE_POOL,
+        retry_policy=RETRIES,
+    )
+    def transform(context: dg.AssetExecutionContext) -> Events:
+        days = days_of(context)
+        with installation.step("transform", context):
+            built = build_marts(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
+        yield from _events(context, graph, MARTS, "marts", days, built)
+
+    return transform
+
+
+def reports_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefinition:
+    """KPIs and report tables, as of each day."""
+
+    @dg.multi_asset(
+        name="report",
+        specs=_model_specs(graph, REPORTS, installation.partitions),
+        check_specs=_check_specs(graph, REPORTS, "reports"),
+        backfill_policy=SINGLE_RUN,
+        pool=WAREHOUSE_POOL,
+        retry_policy=RETRIES,
+    )
+    def report(context: dg.AssetExecutionContext) -> Events:
+        days = days_of(context)
+        with installation.step("report", context):
+            built = build_reports(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
+        yield from _events(context, graph, REPORTS, "reports", days, built)
+
+    return report
+
+
+def _model_specs(graph: DbtGraph, schemas: Sequence[str], partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
     return [
         _model_spec(graph, unique_id, node, partitions)
         for unique_id, node in sorted(graph.models.items())
@@ -93,68 +73,74 @@ def model_specs(graph: DbtGraph, schemas: tuple[str, ...], partitions: dg.Partit
 def _model_spec(
     graph: DbtGraph, unique_id: str, node: dict[str, Any], partitions: dg.PartitionsDefinition
 ) -> dg.AssetSpec:
-    meta = node["config"].get("meta") or node.get("meta") or {}
+    meta = node["config"].get("meta") or {}
     columns = [
         dg.TableColumn(name=name, type=column.get("data_type") or "", description=column.get("description"))
         for name, column in node["columns"].items()
     ]
-    sql = DBT_PROJECT / node["original_file_path"]
+    sql = dg.LocalFileCodeReference(file_path=str(DBT_PROJECT / node["original_file_path"]))
     return dg.AssetSpec(
-        key=graph.key(unique_id),
-        deps=sorted(graph.upstream_keys(unique_id)),
+        key=_key(graph.table(unique_id)),
+        deps=sorted(_key(table) for table in graph.upstream_tables(unique_id)),
         description=node["description"],
         group_name=node["schema"],
         kinds={"dbt", "duckdb"},
-        owners=[f"team:{meta['owner']}"] if "owner" in meta else ["team:data-engineering"],
+        owners=[f"team:{meta.get('owner', 'data-engineering')}"],
         tags={"materialized": node["config"]["materialized"]},
         metadata={
             "dagster/column_schema": dg.TableSchema(columns=columns),
-            "dagster/table_name": f"{node['schema']}.{node['name']}",
-            "dagster/code_references": dg.CodeReferencesMetadataValue(
-                code_references=[dg.LocalFileCodeReference(file_path=str(sql))]
-            ),
+            "dagster/table_name": graph.table(unique_id),
+            "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[sql]),
         },
         partitions_def=partitions,
     )
 
 
-def test_specs(graph: DbtGraph, schemas: tuple[str, ...]) -> list[dg.AssetCheckSpec]:
-    """One check per dbt data test; a test of severity error blocks what comes after."""
-    return [
-        dg.AssetCheckSpec(
-            name=test["name"],
-            asset=graph.key(model),
-            description=test.get("description") or None,
-            blocking=is_blocking(test),
-            additional_deps=None,
-        )
-        for test, model in _tests_of(graph, schemas)
+def _check_specs(graph: DbtGraph, schemas: Sequence[str], stage: Stage) -> list[dg.AssetCheckSpec]:
+    """The declared rules of the stage, and one check per dbt data test; one of severity error blocks what follows."""
+    tests = [
+        dg.AssetCheckSpec(test.name, asset=_key(test.table), blocking=test.is_blocking, description=test.description)
+        for test in graph.tests_of(schemas)
     ]
+    return [*tests, *rule_check_specs(tables_of_stage(stage))]
 
 
-def is_blocking(test: dict[str, Any]) -> bool:
-    return str(test["config"].get("severity", "error")).lower() == "error"
-
-
-def test_results(
-    graph: DbtGraph, schemas: tuple[str, ...], results: Iterable[NodeResult]
-) -> Iterator[dg.AssetCheckResult]:
-    """What Dagster is told of each data test. A test that dbt skipped did not run, so it did not pass."""
-    by_id = {result.unique_id: result for result in results}
-    for test, model in _tests_of(graph, schemas):
-        result = by_id.get(test["unique_id"])
-        yield dg.AssetCheckResult(
-            asset_key=graph.key(model),
-            check_name=test["name"],
-            passed=result is not None and result.passed,
-            severity=dg.AssetCheckSeverity.ERROR if is_blocking(test) else dg.AssetCheckSeverity.WARN,
+def _events(
+    context: dg.AssetExecutionContext,
+    graph: DbtGraph,
+    schemas: Sequence[str],
+    stage: Stage,
+    days: Sequence[date],
+    built: Built,
+) -> Events:
+    for table in graph.tables_of(schemas):
+        yield dg.MaterializeResult(
+            asset_key=_key(table),
             metadata={
-                "failing_rows": (result.failures or 0) if result else 0,
-                "message": (result.message or "") if result else "skipped: a model before it failed",
+                "dagster/row_count": built.rows[table],
+                "data_through": max(days).isoformat(),
+                "seconds": built.seconds.get(table, 0.0),
+                "days_rebuilt": len(built.days),
             },
         )
+    yield from (_test_result(test, built) for test in graph.tests_of(schemas))
+    yield from rule_check_results(tables_of_stage(stage), built.outcomes)
 
 
-def _tests_of(graph: DbtGraph, schemas: tuple[str, ...]) -> list[tuple[dict[str, Any], str]]:
-    pairs = [(test, graph.tested_model(test)) for _, test in sorted(graph.tests.items())]
-    return [(test, model) for test, model in pairs if model is not None and graph.models[model]["schema"] in schemas]
+def _test_result(test: DbtTest, built: Built) -> dg.AssetCheckResult:
+    result = built.results.get(test.unique_id)
+    return dg.AssetCheckResult(
+        asset_key=_key(test.table),
+        check_name=test.name,
+        # A test that dbt skipped did not run, so it did not pass.
+        passed=result is not None and result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if test.is_blocking else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "failing_rows": (result.failures or 0) if result else 0,
+            "message": (result.message or "") if result else "skipped: a model before it failed",
+        },
+    )
+
+
+def _key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(table.split("."))

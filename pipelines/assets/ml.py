@@ -1,0 +1,76 @@
+"""Demand forecasts and their grades, as of each delivery day."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipelines.assets.checks import rule_check_results, rule_check_specs
+from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
+from pipelines.forecasting import COMMENTS, TABLES, forecast
+from pipelines.partitions import days_of
+from pipelines.pictures import forecast_against_actuals
+from pipelines.quality.checks import run_checks
+
+ML_TABLES = [f"ml.{table}" for table in TABLES]
+
+
+def ml_assets(installation: Installation) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="forecast",
+        specs=[_spec(table, installation) for table in TABLES],
+        check_specs=rule_check_specs(ML_TABLES),
+        backfill_policy=SINGLE_RUN,
+        pool=WAREHOUSE_POOL,
+        retry_policy=RETRIES,
+    )
+    def ml(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        days = days_of(context)
+        with installation.step("forecast", context):
+            written = forecast(
+                installation.settings,
+                installation.profile,
+                installation.warehouse,
+                days,
+                run_id=context.run_id,
+                progress=installation.progress,
+            )
+            outcomes = run_checks(installation.warehouse, "ml", written, run_id=context.run_id)
+            picture = forecast_against_actuals(installation.warehouse, max(written))
+            rows = _row_counts(installation)
+        for table in ML_TABLES:
+            metadata: dict[str, dg.MetadataValue] = {
+                "dagster/row_count": dg.MetadataValue.int(rows[table]),
+                "data_through": dg.MetadataValue.text(max(days).isoformat()),
+                "days_computed": dg.MetadataValue.int(len(written)),
+            }
+            if picture and table == "ml.demand_forecasts":
+                metadata["forecast_against_actuals"] = dg.MetadataValue.md(picture)
+            yield dg.MaterializeResult(asset_key=dg.AssetKey(table.split(".")), metadata=metadata)
+        yield from rule_check_results(ML_TABLES, outcomes)
+
+    return ml
+
+
+def _spec(table: str, installation: Installation) -> dg.AssetSpec:
+    comments = COMMENTS[table]
+    deps = {"demand_forecasts": [["marts", "fct_order_lines"]], "forecast_accuracy": [["ml", "demand_forecasts"]]}
+    columns = [
+        dg.TableColumn(name=name, type=kind, description=comments[name])
+        for name, kind in (definition.split()[:2] for definition in TABLES[table].split(","))
+    ]
+    return dg.AssetSpec(
+        key=["ml", table],
+        deps=deps[table],
+        description=comments[""],
+        group_name="ml",
+        kinds={"scikitlearn", "duckdb"},
+        owners=["team:demand-planning"],
+        metadata={"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"ml.{table}"},
+        partitions_def=installation.partitions,
+    )
+
+
+def _row_counts(installation: Installation) -> dict[str, int]:
+    with installation.warehouse.read() as connection:
+        counted = {table: connection.execute(f"select count(*) from {table}").fetchone() for table in ML_TABLES}
+    return {table: int(row[0]) if row else 0 for table, row in counted.items()}

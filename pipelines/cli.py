@@ -1,0 +1,240 @@
+"""The command line. It parses, calls what Dagster calls too, and prints; it decides nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from pipelines import printing
+from pipelines.errors import OpscopeError
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.launch import Launched
+
+app = typer.Typer(
+    name="opscope",
+    help="A data pipeline for operational analytics: deliveries in, checked and graded tables out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+profile_app = typer.Typer(help="Company profiles: how a company's files become feeds.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Refused records: look at them, and let mended ones in.", no_args_is_help=True)
+app.add_typer(profile_app, name="profile")
+app.add_typer(quarantine_app, name="quarantine")
+
+out = Console()
+errors = Console(stderr=True)
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="A shipped profile's name or a profile file.")]
+LandingUrl = Annotated[str | None, typer.Option("--landing", help="Folder or fsspec URL of the deliveries.")]
+
+
+def main() -> None:
+    """Run the command; an error an operator can act on is one message, not a traceback."""
+    try:
+        app()
+    except OpscopeError as error:
+        errors.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
+        raise SystemExit(1) from error
+
+
+@app.callback()
+def _home(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Everything is written below this folder.", show_default="./var")
+    ] = None,
+) -> None:
+    context.obj = {} if home is None else {"home": home}
+
+
+def settings_of(context: typer.Context, **given: object) -> Settings:
+    """Settings from the command line; what is not given comes from the environment."""
+    chosen = {name: value for name, value in {**context.obj, **given}.items() if value is not None}
+    return Settings.model_validate(Settings().model_dump() | chosen)
+
+
+@contextmanager
+def progress_bars() -> Iterator["Bars"]:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=out,
+    ) as progress:
+        yield Bars(progress)
+
+
+class Bars:
+    """One progress bar per kind of work, made when the work first reports."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+
+@app.command("demo-data")
+def demo_data(
+    context: typer.Context,
+    target: Annotated[Path | None, typer.Option("--out", help="Folder to write; default the home's landing.")] = None,
+    seed: int = 7,
+    days: Annotated[int, typer.Option(help="Delivery days.")] = 30,
+    scale: Annotated[float, typer.Option(help="1 is about a hundred thousand order lines.")] = 1.0,
+) -> None:
+    """Write the deliveries of the demo company, and the truth behind them."""
+    from pipelines.demo import generate
+
+    target = target or settings_of(context).root / "landing"
+    with progress_bars() as bars:
+        generate(target, seed=seed, days=days, scale=scale, progress=bars)
+    out.print(f"Wrote {days} delivery days and truth.json to {target}")
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    profile: ProfileName = None,
+    landing: LandingUrl = None,
+    on: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="One delivery day.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First of a range.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last of a range.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Load all there is; forecast, grade and report as of its newest day.")
+    ] = False,
+) -> None:
+    """Load delivery days, forecast, grade, compute KPIs and publish."""
+    from pipelines.definitions import installation_of
+    from pipelines.launch import launch, newest_day
+
+    settings = settings_of(context, profile=profile, landing=landing)
+    with progress_bars() as bars:
+        installation = installation_of(settings, bars)
+        if everything:
+            newest = newest_day(installation)
+            launched = launch(installation, "nightly", newest, newest, everything=True)
+        else:
+            launched = launch(installation, "nightly", *_range(on, first, last))
+    printing.deliveries(out, settings)
+    _require_success(launched)
+    printing.published(out, settings)
+
+
+def _range(on: datetime | None, first: datetime | None, last: datetime | None) -> tuple[date, date]:
+    if on is not None and first is None and last is None:
+        return on.date(), on.date()
+    if on is None and first is not None and last is not None:
+        return first.date(), last.date()
+    raise typer.BadParameter("give --date, or --from and --to, or --all")
+
+
+def _require_success(launched: "Launched") -> None:
+    if launched.is_success:
+        return
+    for failure in launched.failures:
+        errors.print(f"[bold red]Failed[/] {escape(failure)}", soft_wrap=True)
+    raise OpscopeError(
+        f"run {launched.run_id}",
+        "did not publish; the version served before stays",
+        "See the reason above, or the run in the UI (`make dev`); then run the same days again.",
+    )
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(help="Delivery days.")] = 30,
+    scale: Annotated[float, typer.Option(help="1 is about a hundred thousand order lines.")] = 1.0,
+) -> None:
+    """Generate the demo company, run everything on it, and show what came of it."""
+    from pipelines.definitions import installation_of
+    from pipelines.demo import generate
+    from pipelines.launch import launch
+
+    landing = settings_of(context).root / "landing"
+    with progress_bars() as bars:
+        generate(landing, days=days, scale=scale, progress=bars)
+        settings = settings_of(context, profile=str(landing / "profile.yml"), landing=str(landing))
+        installation = installation_of(settings, bars)
+        assert installation.profile.ends_on is not None
+        launched = launch(installation, "nightly", installation.profile.starts_on, installation.profile.ends_on)
+    printing.deliveries(out, settings)
+    _require_success(launched)
+    printing.published(out, settings)
+    printing.examples(out, settings)
+
+
+@app.command()
+def dev(context: typer.Context, profile: ProfileName = None, landing: LandingUrl = None, port: int = 3000) -> None:
+    """Open the Dagster UI on the loopback address: webserver, daemon, schedule and sensors."""
+    from pipelines.service import serve
+
+    serve(settings_of(context, profile=profile, landing=landing), port)
+
+
+@app.command()
+def publish(context: typer.Context, profile: ProfileName = None) -> None:
+    """Publish what stands in the warehouse, if the checks allow it."""
+    from pipelines.definitions import installation_of
+    from pipelines.release import release
+    from pipelines.transforms import DbtGraph
+
+    settings = settings_of(context, profile=profile)
+    installation = installation_of(settings)
+    release(settings, installation.warehouse, DbtGraph(installation.transforms.manifest()), run_id="command line")
+    printing.published(out, settings)
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    version: Annotated[str | None, typer.Argument(help="Version to serve; default the one before.")] = None,
+) -> None:
+    """Serve an earlier published version again."""
+    from pipelines.publishing import rollback as roll_back
+
+    settings = settings_of(context)
+    roll_back(settings, version)
+    printing.published(out, settings)
+
+
+@app.command()
+def trace(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="A published table, such as marts.fct_order_lines.")],
+    key: Annotated[list[str], typer.Argument(help="Its key, as values in order or as column=value.")],
+) -> None:
+    """Show the delivered files and lines behind a published row."""
+    from pipelines.trace import trace as trace_row
+
+    printing.origins(out, trace_row(settings_of(context), table, key))
+
+
+@app.command()
+def doctor(context: typer.Context, profile: ProfileName = None, landing: LandingUrl = None) -> None:
+    """Say what is healthy, what is not, and what to do about it."""
+    from pipelines.health import diagnose
+
+    findings = diagnose(settings_of(context, profile=profile, landing=landing))
+    printing.findings(out, findings)
+    if any(finding.status == "fail" for finding in findings):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The composition root: one build function, and the definitions that Dagster loads. No logic, no reading of data."""
+
+import dagster as dg
+
+from pipelines.assets.dbt import marts_assets, reports_assets
+from pipelines.assets.ml import ml_assets
+from pipelines.assets.publish import published_assets
+from pipelines.assets.raw import raw_assets
+from pipelines.assets.shell import Installation, Progress, no_progress
+from pipelines.automation import jobs, nightly_schedule, sensors
+from pipelines.partitions import delivery_days
+from pipelines.settings import Settings
+from pipelines.sources.profiles import load_profile
+from pipelines.transforms import DbtGraph
+
+
+def installation_of(settings: Settings, progress: Progress = no_progress) -> Installation:
+    """The installation that the settings name, its profile loaded and checked."""
+    profile = load_profile(settings.profile)
+    return Installation(settings, profile, delivery_days(profile), progress)
+
+
+def build_definitions(installation: Installation) -> dg.Definitions:
+    """Everything Dagster knows of one installation."""
+    graph = DbtGraph(installation.transforms.manifest())
+    return dg.Definitions(
+        assets=[
+            raw_assets(installation),
+            marts_assets(installation, graph),
+            ml_assets(installation),
+            reports_assets(installation, graph),
+            published_assets(installation, graph),
+        ],
+        jobs=jobs(installation),
+        schedules=[nightly_schedule(installation)],
+        sensors=sensors(installation),
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` loads: the installation that the environment names."""
+    return build_definitions(installation_of(Settings()))

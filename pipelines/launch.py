@@ -1,0 +1,79 @@
+"""Runs started from the command line: the same Dagster jobs as in the UI, in this process, on the home's instance."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pipelines.assets.shell import Installation
+from pipelines.definitions import build_definitions
+from pipelines.errors import ProfileError
+from pipelines.instance import open_instance, process_tags
+from pipelines.partitions import range_tags
+from pipelines.sources.landing import delivery_days
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A finished run. `failures` says per failed step what stopped it."""
+
+    run_id: str
+    is_success: bool
+    failures: tuple[str, ...]
+
+
+def launch(installation: Installation, job: str, first: date, last: date, *, everything: bool = False) -> Launched:
+    """Run one job over the delivery days from first to last, as one run.
+
+    With `everything`, all files in the landing are loaded whatever their day, and the rest is computed for the days.
+
+    Raises:
+        ProfileError: a day lies outside the company's delivery days.
+    """
+    _require_partitions(installation, first, last)
+    definitions = build_definitions(installation)
+    run_config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if everything:
+        run_config["ops"] = {"ingest": {"config": {"everything": True}}}
+    with open_instance(installation.settings) as instance:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags=range_tags(first, last) | process_tags(),
+            run_config=run_config,
+            raise_on_error=False,
+        )
+        failures = tuple(
+            f"{event.step_key}: {event.step_failure_data.error_display_string}"
+            for event in result.all_events
+            if event.is_step_failure
+        )
+        return Launched(result.run_id, result.success, failures)
+
+
+def newest_day(installation: Installation) -> date:
+    """The newest delivery day: the profile's last, else the newest that the landing's paths name.
+
+    Raises:
+        ProfileError: neither says it.
+    """
+    if installation.profile.ends_on is not None:
+        return installation.profile.ends_on
+    days = delivery_days(installation.profile, installation.settings.landing_url)
+    if not days:
+        raise ProfileError(
+            f"profile {installation.profile.company}",
+            f"has no ends_on, and no path below {installation.settings.landing_url} names a day",
+            "Ask for a day with --date.",
+        )
+    return days[-1]
+
+
+def _require_partitions(installation: Installation, first: date, last: date) -> None:
+    profile = installation.profile
+    if first > last:
+        raise ProfileError(f"days {first} to {last}", "end before they start", "Swap --from and --to.")
+    if first < profile.starts_on or (profile.ends_on is not None and last > profile.ends_on):
+        raise ProfileError(
+            f"days {first} to {last}",
+            f"lie outside the delivery days of {profile.company}, {profile.starts_on} to {profile.ends_on or 'now'}",
+            "Ask for days inside, or change starts_on or ends_on in the profile.",
+        )

@@ -1,0 +1,155 @@
+"""What the command line shows: tables on the terminal, from plain data. Nothing is decided or computed here."""
+
+from collections.abc import Sequence
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.health import Finding
+from pipelines.ingestion.quarantine import Quarantined
+from pipelines.publishing.versions import current_version, read_manifest, versions_path
+from pipelines.resources import Warehouse
+from pipelines.settings import Settings
+from pipelines.sources.check import Finding as ProfileFinding
+from pipelines.trace import Origin
+
+EXAMPLES = {
+    "Net revenue by channel": """
+        select channel_id, count(distinct order_id) as orders, sum(net_amount_base) as net_revenue
+        from marts.fct_order_lines where is_revenue group by channel_id order by net_revenue desc
+    """,
+    "KPIs as of the newest day": """
+        select k.kpi_id, d.title, v.period_grain, round(v.value, 4) as value, d.unit, v.n
+        from (select distinct kpi_id from reports.fct_kpi_values) as k
+        join reports.dim_kpis as d using (kpi_id)
+        join reports.fct_kpi_values as v using (kpi_id)
+        where v.segment_type = 'all' and v.as_of = (select max(as_of) from reports.fct_kpi_values)
+        order by k.kpi_id, v.period_grain
+    """,
+    "Largest demand expected in the coming week": """
+        select product_id, channel_id, round(sum(mean), 1) as expected, round(sum(p90), 1) as sum_of_p90
+        from ml.demand_forecasts
+        where is_selected and as_of = (select max(as_of) from ml.demand_forecasts) and horizon_days <= 7
+        group by all order by expected desc limit 5
+    """,
+}
+
+
+def deliveries(out: Console, settings: Settings) -> None:
+    """What the ledger holds per feed, and which files were refused."""
+    with Warehouse(settings).read() as connection:
+        per_feed = connection.execute(
+            """
+            select feed, count(*), sum(records_seen), sum(records_loaded), sum(records_duplicate),
+                   sum(records_quarantined), sum(records_filtered)
+            from ops.files where status <> 'superseded' group by feed order by feed
+            """
+        ).fetchall()
+        refused = connection.execute(
+            "select source_path, message from ops.files where status = 'refused' order by source_path"
+        ).fetchall()
+    headings = ("feed", "files", "records seen", "loaded", "duplicate", "quarantined", "filtered")
+    _table(out, "Delivered", headings, per_feed)
+    for path, message in refused:
+        out.print(f"[yellow]refused[/] {escape(path)}: {escape(message or '')}", soft_wrap=True)
+
+
+def published(out: Console, settings: Settings) -> None:
+    """What is served now and where."""
+    version = current_version(settings)
+    if version is None:
+        out.print("Nothing is published yet.")
+        return
+    manifest = read_manifest(versions_path(settings) / version)
+    out.print(f"\n[bold green]Published[/] {version}, as of {manifest.as_of}")
+    _table(out, "Tables", ("table", "rows"), [(name, table.rows) for name, table in sorted(manifest.tables.items())])
+    out.print(f"DuckDB   {settings.published_path / 'current.duckdb'}", soft_wrap=True)
+    out.print(f"Parquet  {settings.published_path / 'current'}/<schema>/<table>.parquet", soft_wrap=True)
+    out.print(f"Checks   {settings.reports_path / 'checks.html'}", soft_wrap=True)
+
+
+def examples(out: Console, settings: Settings) -> None:
+    """Three queries on the published file, and how to go on."""
+    with duckdb.connect(str(settings.published_path / "current.duckdb"), read_only=True) as connection:
+        for title, query in EXAMPLES.items():
+            result = connection.execute(query)
+            headings = [column[0] for column in result.description or ()]
+            _table(out, title, headings, result.fetchall())
+    out.print("\nOpen the Dagster UI with [bold]make dev[/], then http://127.0.0.1:3000")
+
+
+def origins(out: Console, found: Sequence[Origin]) -> None:
+    """The files and lines behind a row."""
+    for origin in found:
+        out.print(escape(str(origin)), soft_wrap=True)
+
+
+def findings(out: Console, found: Sequence[Finding]) -> None:
+    """The doctor's findings, each with its remedy."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    for finding in found:
+        out.print(
+            f"[{colours[finding.status]}]{finding.status:<4}[/] {finding.name}: {escape(finding.detail)}",
+            soft_wrap=True,
+        )
+        if finding.status != "ok" and finding.remedy:
+            out.print(f"     {escape(finding.remedy)}", soft_wrap=True)
+
+
+def profile_findings(out: Console, found: Sequence[ProfileFinding]) -> None:
+    """What is wrong with a profile, and what to write instead."""
+    colours = {"ok": "green", "warning": "yellow", "error": "red"}
+    for finding in found:
+        out.print(
+            f"[{colours[finding.severity]}]{finding.severity:<7}[/] {escape(finding.place)}: {escape(finding.message)}",
+            soft_wrap=True,
+        )
+        if finding.remedy:
+            out.print(f"        {escape(finding.remedy)}", soft_wrap=True)
+
+
+def quarantined(out: Console, records: Sequence[Quarantined]) -> None:
+    """Refused records, one line each."""
+    headings = ("id", "feed", "day", "file", "record", "reason", "column", "status")
+    rows = [
+        (
+            each.quarantine_id[:12],
+            each.feed,
+            each.delivered_on,
+            each.source_path,
+            each.record_no,
+            each.reason_code,
+            each.column_name,
+            each.status,
+        )
+        for each in records
+    ]
+    _table(out, "Quarantine", headings, rows)
+
+
+def _table(out: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    numeric = [
+        all(isinstance(row[index], (int, float)) or _is_decimal(row[index]) for row in rows)
+        for index in range(len(headings))
+    ]
+    for heading, is_numeric in zip(headings, numeric, strict=True):
+        table.add_column(heading, justify="right" if is_numeric else "left")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row))
+    out.print()
+    out.print(table)
+
+
+def _is_decimal(value: object) -> bool:
+    return type(value).__name__ == "Decimal"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return escape(str(value))
