@@ -62,43 +62,64 @@
 
 
 {#
-    Running totals in knowledge time. `events` has the `keys`, `at_as_of` and `change`; the result has, per key and stretch of
-    as-of days [as_of_from, as_of_to) of the scope, the `total` of the changes so far. Stretches without events before
-    them are absent; stretches whose total is zero are kept.
-#}
-{% macro running_totals(events, keys) -%}
-    (
-        select
-            {{ keys | join(', ') }},
-            at_as_of as as_of_from,
-            coalesce(lead(at_as_of) over knowledge, bounds.end_as_of) as as_of_to,
-            sum(change) over knowledge as total
-        from (
-            select {{ keys | join(', ') }}, at_as_of, sum(change) as change
-            from {{ events }}
-            group by {{ keys | join(', ') }}, at_as_of
-        ) as changes
-        cross join {{ scope_bounds() }} as bounds
-        window knowledge as (partition by {{ keys | join(', ') }} order by at_as_of)
-    )
-{%- endmacro %}
-
-
-{#
-    How many of the stretches [as_of_from, as_of_to) of `stretches` each key has on each as-of day: the basis of distinct
-    counts (a key counts once where the total is at least 1) that costs no row per as-of day.
+    How many of the stretches of as-of days [as_of_from, as_of_to) in `stretches` each key has, as `total` per key and
+    stretch: the basis of distinct counts (a key counts once where the total is at least 1) that needs no row per as-of
+    day. Keys whose stretches are all the same, which is nearly every key, skip the sort that the others need.
 #}
 {% macro overlapping(stretches, keys) -%}
-    {%- set events -%}
-        (
-            select {{ keys | join(', ') }}, as_of_from as at_as_of, 1 as change
+    {%- set key = keys | join(', ') -%}
+    (
+        with counted as (
+            select {{ key }}, as_of_from, as_of_to, count(*) as total
             from {{ stretches }}
             where as_of_from < as_of_to
-            union all
-            select {{ keys | join(', ') }}, as_of_to as at_as_of, -1 as change
-            from {{ stretches }}
-            where as_of_from < as_of_to
-        ) as events
-    {%- endset -%}
-    {{ running_totals(events, keys) }}
+            group by {{ key }}, as_of_from, as_of_to
+        ),
+
+        spans as (
+            select
+                {{ key }},
+                min(as_of_from) as as_of_from,
+                max(as_of_to) as as_of_to,
+                max(total) as total,
+                count(*) as stretches
+            from counted
+            group by {{ key }}
+        ),
+
+        mixed as (
+            select {% for column in keys %}counted.{{ column }}, {% endfor -%}
+                counted.as_of_from, counted.as_of_to, counted.total
+            from counted
+            inner join spans
+                on {% for column in keys %}counted.{{ column }} = spans.{{ column }} and {% endfor -%}
+                    spans.stretches > 1
+        ),
+
+        changes as (
+            select {{ key }}, at_as_of, sum(change) as change
+            from (
+                select {{ key }}, as_of_from as at_as_of, total as change from mixed
+                union all
+                select {{ key }}, as_of_to as at_as_of, -total as change from mixed
+            ) as events
+            group by {{ key }}, at_as_of
+        )
+
+        select {{ key }}, as_of_from, as_of_to, total
+        from spans
+        where stretches = 1
+        union all
+        select {{ key }}, as_of_from, as_of_to, total
+        from (
+            select
+                {{ key }},
+                at_as_of as as_of_from,
+                lead(at_as_of) over knowledge as as_of_to,
+                sum(change) over knowledge as total
+            from changes
+            window knowledge as (partition by {{ key }} order by at_as_of)
+        ) as running
+        where total > 0
+    )
 {%- endmacro %}
