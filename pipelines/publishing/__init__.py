@@ -4,7 +4,7 @@
 data is good: the gate is passed in. Nothing outside this package writes below `<home>/published`.
 """
 
-from pipelines.publishing.publish import Publication, publish
+from pipelines.publishing.publication import Publication, publish
 from pipelines.publishing.versions import rollback, verify, versions
 
 __all__ = ["Publication", "publish", "rollback", "verify", "versions"]

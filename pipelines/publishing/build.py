@@ -1,25 +1,30 @@
 """Builds the files of one version beside the served one: the DuckDB file and its Parquet mirror.
 
-What did not change is not encoded again: the DuckDB file starts as a copy of the served one in which only tables with
-another digest or other comments are written anew, and the Parquet files of the rest are the served ones under a second
-name. The bytes that are carried over are checked against the served manifest first.
+What did not change is not encoded again. The DuckDB file starts as a copy of the served one; in it only tables with
+another digest or other comments are written anew, large ones only for the days that differ. The Parquet files of
+unchanged tables are the served ones under a second name. Bytes carried over are checked against the served manifest.
 """
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import WarehouseError
 from pipelines.publishing.contents import Content, LogEntry, comments, log, write_comments
-from pipelines.publishing.digest import content_digest, quoted_table
+from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted_table
 from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, StoredFile, stored_file, sync
 
 CANDIDATE = "candidate"
 PARQUET = "format parquet, compression zstd, parquet_version v2"
+# A table is brought up to date by days when it is large and at most this share of its rows is touched: comparing costs
+# a fifth of writing (5 million rows and 24 columns: 3 against 17 CPU seconds).
+PATCHED_FROM_ROWS = 100_000
+PATCHED_UP_TO = 0.25
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,7 @@ def build(
         _write_tables(connection, offered, unchanged)
         log(connection, entry, CANDIDATE)
         tables = {
-            table: PublishedTable(
-                rows=_rows(connection, table),
-                digest=offered.digests.get(table) or content_digest(connection, f"{CANDIDATE}.{table}"),
-                parquet=_mirror(connection, folder, table, served if table in unchanged else None),
-            )
+            table: _published(connection, folder, table, offered, served if table in unchanged else None)
             for table in offered.tables
         }
     # Readers open this name, so that the catalog is called `analytics` in every version: BI tools store that name.
@@ -99,36 +100,78 @@ def _unchanged(connection: duckdb.DuckDBPyConnection, offered: Content, copied: 
     told = comments(connection, CANDIDATE)
     return frozenset(
         table
-        for table, digest in offered.digests.items()
+        for table, found in offered.fingerprints.items()
         if table in copied.manifest.tables
-        and copied.manifest.tables[table].digest == digest
+        and copied.manifest.tables[table].digest == found.digest
         and told.get(table) == offered.comments.get(table)
     )
 
 
 def _write_tables(connection: duckdb.DuckDBPyConnection, offered: Content, unchanged: frozenset[str]) -> None:
-    present = connection.execute(
+    """Bring the attached file to what is offered: day by day where few days changed, else the whole table."""
+    rows = connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = ?", [CANDIDATE]
     ).fetchall()
-    for (table,) in present:
-        if table not in unchanged:
-            connection.execute(f"drop table {_candidate(table)}")
+    present = {table for (table,) in rows} - unchanged
+    told = comments(connection, CANDIDATE)
+    patches = {
+        table: days
+        for table in present & set(offered.fingerprints)
+        if told.get(table) == offered.comments.get(table)
+        and (days := _changed_days(connection, table, offered.fingerprints[table])) is not None
+    }
+    for table in sorted(present - set(patches)):
+        connection.execute(f"drop table {_candidate(table)}")
     # Frees the blocks of the dropped tables, so that the new ones go there and the file does not grow.
     connection.execute(f"checkpoint {CANDIDATE}")
     for table in offered.tables:
-        if table not in unchanged:
+        if table in patches:
+            _patch(connection, table, offered.fingerprints[table].day_column or "", patches[table])
+        elif table not in unchanged:
             connection.execute(f"create schema if not exists {_candidate(table.split('.')[0])}")
             connection.execute(f"create table {_candidate(table)} as from {quoted_table(table)}")
             write_comments(connection, _candidate(table), offered.comments.get(table, ()))
 
 
+def _changed_days(connection: duckdb.DuckDBPyConnection, table: str, offered: Fingerprint) -> list[date | None] | None:
+    """The days whose rows differ from the copied table's; None where writing the whole table costs less."""
+    if offered.day_column is None or offered.rows < PATCHED_FROM_ROWS:
+        return None
+    if _columns(connection, quoted_table(table)) != _columns(connection, _candidate(table)):
+        return None
+    copied = fingerprint(connection, f"{CANDIDATE}.{table}")
+    days = [day for day in offered.days.keys() | copied.days.keys() if offered.days.get(day) != copied.days.get(day)]
+    touched = sum(found.days.get(day, (0, 0, 0))[0] for found in (offered, copied) for day in days)
+    return days if touched < offered.rows * PATCHED_UP_TO else None
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    described = connection.execute(f"describe select * from {table}").fetchall()
+    return [(name, kind) for name, kind, *_ in described]
+
+
+def _patch(connection: duckdb.DuckDBPyConnection, table: str, day_column: str, days: list[date | None]) -> None:
+    """Replace the rows of these days by the warehouse's."""
+    condition = f"{quoted(day_column)} in (select unnest($days::date[]))"
+    if None in days:
+        condition = f"({condition} or {quoted(day_column)} is null)"
+    named = {"days": [day for day in days if day is not None]}
+    connection.execute(f"delete from {_candidate(table)} where {condition}", named)
+    connection.execute(f"insert into {_candidate(table)} from {quoted_table(table)} where {condition}", named)
+
+
+def _published(
+    connection: duckdb.DuckDBPyConnection, folder: Path, table: str, offered: Content, served: Served | None
+) -> PublishedTable:
+    found = offered.fingerprints.get(table) or fingerprint(connection, f"{CANDIDATE}.{table}")
+    row = connection.execute(f"select count(*) from {_candidate(table)}").fetchone()
+    if row != (found.rows,):
+        raise WarehouseError(f"{table} of the new version", f"has {row} rows instead of {found.rows}", "Publish again.")
+    return PublishedTable(rows=found.rows, digest=found.digest, parquet=_mirror(connection, folder, table, served))
+
+
 def _candidate(name: str) -> str:
     return quoted_table(f"{CANDIDATE}.{name}")
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {_candidate(table)}").fetchone()
-    return int(row[0]) if row else 0
 
 
 def _mirror(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, served: Served | None) -> StoredFile:

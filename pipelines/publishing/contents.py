@@ -7,7 +7,7 @@ from datetime import date, datetime
 import duckdb
 
 from pipelines.errors import PublishRefusedError
-from pipelines.publishing.digest import content_digest, quoted, quoted_table
+from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted_table
 from pipelines.sources.contracts import contracts
 
 SCHEMAS = ("marts", "ml", "reports")
@@ -22,10 +22,10 @@ Comments = tuple[tuple[str | None, str], ...]
 
 @dataclass(frozen=True)
 class Content:
-    """The tables to publish: their digests (the log of publications has none), comments, and the digest of it all."""
+    """The tables to publish: their fingerprints (the log has none), their comments, and the digest of it all."""
 
     tables: tuple[str, ...]
-    digests: dict[str, str]
+    fingerprints: dict[str, Fingerprint]
     comments: dict[str, Comments]
     digest: str
 
@@ -49,10 +49,11 @@ def content(connection: duckdb.DuckDBPyConnection, as_of: date) -> Content:
     """
     tables = published_tables(connection)
     _refuse_personal_columns(connection, tables)
-    digests = {table: content_digest(connection, table) for table in tables if table != LOG}
+    fingerprints = {table: fingerprint(connection, table) for table in tables if table != LOG}
+    digests = sorted((table, found.digest) for table, found in fingerprints.items())
     told = {table: text for table, text in comments(connection, "warehouse").items() if table in tables}
-    whole = hashlib.sha256(repr((as_of, sorted(digests.items()), sorted(told.items()))).encode()).hexdigest()
-    return Content(tables, digests, told, whole)
+    whole = hashlib.sha256(repr((as_of, digests, sorted(told.items()))).encode()).hexdigest()
+    return Content(tables, fingerprints, told, whole)
 
 
 def published_tables(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ anything. Digests compare content; tampering and bit rot are the business of the
 """
 
 import hashlib
+from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
@@ -26,22 +28,60 @@ def quoted_table(table: str) -> str:
     return ".".join(quoted(part) for part in table.split("."))
 
 
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a table says, in sums per day.
+
+    `columns` are (name, type) of what is covered, by name; `day_column` is the table's first DATE column, None where it
+    has none; `days` maps each of its days to (rows, sum of hashes, sum of reverse hashes).
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    day_column: str | None
+    days: dict[date | None, tuple[int, int, int]]
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for rows, _, _ in self.days.values())
+
+    @property
+    def digest(self) -> str:
+        totals = [sum(sums) for sums in zip(*self.days.values(), strict=True)]
+        return hashlib.sha256(repr((self.columns, totals)).encode()).hexdigest()
+
+
+def fingerprint(
+    connection: duckdb.DuckDBPyConnection, table: str, exclude: frozenset[str] = AUDIT_COLUMNS
+) -> Fingerprint:
+    """The fingerprint of `schema.table` or `catalog.schema.table`, without the columns to exclude."""
+    described = connection.execute(f"describe select * from {quoted_table(table)}").fetchall()
+    columns = tuple(sorted((name, kind) for name, kind, *_ in described if name not in exclude))
+    day_column = next((name for name, kind, *_ in described if kind == "DATE"), None)
+    values = [_canonical(name, kind) for name, kind in columns]
+    day = quoted(day_column) if day_column else "null"
+    rows = connection.execute(
+        f"""
+        select {day}, count(*), sum(hash({", ".join(values)})), sum(hash(1, {", ".join(reversed(values))}))
+        from {quoted_table(table)} group by 1
+        """
+    ).fetchall()
+    return Fingerprint(columns, day_column, {day: (count, forward, backward) for day, count, forward, backward in rows})
+
+
 def content_digest(connection: duckdb.DuckDBPyConnection, table: str, exclude: frozenset[str] = AUDIT_COLUMNS) -> str:
     """Digest of a table's column names, types and multiset of rows, as 64 hex digits.
 
     Row and column order do not matter; how often an equal row occurs does. Floats count to FLOAT_DECIMALS decimals,
     everything else exactly. Each row gives two 64-bit hashes over its columns, in name order and in reverse; the digest
-    is the SHA-256 of the header and of both sums over all rows. It holds for one major version of DuckDB, which may
-    hash differently in the next.
+    is the SHA-256 of the header and of both sums over all rows. It holds for one version of DuckDB; the next may hash
+    differently.
 
     Args:
         connection: Any connection that sees the table.
         table: `schema.table` or `catalog.schema.table`.
         exclude: Columns left out.
     """
-    columns = digested_columns(connection, table, exclude)
-    rows = connection.execute(f"select {row_sums(columns)} from {quoted_table(table)}").fetchone()
-    return hashlib.sha256(repr((columns, rows)).encode()).hexdigest()
+    return fingerprint(connection, table, exclude).digest
 
 
 def digests(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> dict[str, str]:
@@ -58,23 +98,6 @@ def digests(connection: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]) -> 
         {"schemas": list(schemas)},
     ).fetchall()
     return {table: content_digest(connection, table) for (table,) in tables}
-
-
-def digested_columns(
-    connection: duckdb.DuckDBPyConnection, table: str, exclude: frozenset[str] = AUDIT_COLUMNS
-) -> list[tuple[str, str]]:
-    """(name, type) of the columns a digest covers, by name."""
-    described = connection.execute(f"describe select * from {quoted_table(table)}").fetchall()
-    return sorted((name, kind) for name, kind, *_ in described if name not in exclude)
-
-
-def row_sums(columns: list[tuple[str, str]]) -> str:
-    """SQL of (rows, sum of hashes, sum of reverse hashes), to be selected from the table."""
-    values = [_canonical(name, kind) for name, kind in columns]
-    forward, backward = ", ".join(values), ", ".join(reversed(values))
-    if not values:
-        return "count(*), 0, 0"
-    return f"count(*), coalesce(sum(hash({forward})), 0), coalesce(sum(hash(1, {backward})), 0)"
 
 
 def _canonical(name: str, kind: str) -> str:
