@@ -96,9 +96,10 @@ def _judged(measured: Sequence[tuple[Suite, pd.DataFrame]], versions: Versions) 
     verdicts = iter(failures(pd.concat([frame for _, frame in measured], ignore_index=True), rules) if measured else [])
     outcomes, offset = [], 0
     for suite, frame in measured:
+        rows = frame.to_dict("records")
         for rule in suite.rules:
             verdict = next(verdicts)
-            for position, row in enumerate(frame.to_dict("records")):
+            for position, row in enumerate(rows):
                 version = versions.get((suite.asset, row[PARTITION]), UNWRITTEN)
                 outcomes.append(_outcome(suite, rule, row, verdict, offset + position, version))
         offset += len(frame)

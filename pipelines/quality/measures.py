@@ -4,7 +4,7 @@ Each suite is one scan of its relation, restricted to the days that are judged. 
 set a table against the ledger and against its own past, are here too.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import duckdb
@@ -109,7 +109,6 @@ def volumes(feed: Contract) -> str:
     Usual is the median of the same weekday in the weeks before, give or take 30 % of it or three median absolute
     deviations, whichever is more. A day without a delivery counts as none; days before the first one do not count.
     """
-    weeks = f"range(1, {VOLUME_WEEKS + 1})"
     return f"""(
   with counts as (
     select _delivered_on as counted_on, count(*) as row_count from {feed.table}
@@ -119,9 +118,12 @@ def volumes(feed: Contract) -> str:
   ),
   past as (
     select d.{PARTITION}, coalesce(c.row_count, 0) as row_count
-    from judged_days as d, unnest({weeks}) as weeks(week)
-    left join counts as c on c.counted_on = cast(d.{PARTITION} - 7 * week as date)
-    where d.{PARTITION} - 7 * week >= (select min(_delivered_on) from {feed.table})
+    from (
+      select {PARTITION}, {PARTITION} - 7 * cast(week as integer) as past_on
+      from judged_days, range(1, {VOLUME_WEEKS + 1}) as weeks(week)
+    ) as d
+    left join counts as c on c.counted_on = d.past_on
+    where d.past_on >= (select min(_delivered_on) from {feed.table})
   ),
   centred as (
     select {PARTITION}, median(row_count) as usual, mad(row_count) as deviation
@@ -133,4 +135,83 @@ def volumes(feed: Contract) -> str:
   from judged_days as d
   left join counts as c on c.counted_on = d.{PARTITION}
   left join centred using ({PARTITION})
+)"""
+
+
+def with_record(fact: str, feed: Contract, figures: Mapping[str, str]) -> str:
+    """The fact's rows whose newest version was delivered on a judged day, each beside the raw record it cites.
+
+    Facts hold current knowledge, so a day's rows are those that nothing delivered later has corrected. `record_file`
+    is null when there is no such record; `delivered_<name>` are the figures (name -> SQL over the raw row `r`).
+    """
+    delivered = "".join(f", {sql} as delivered_{name}" for name, sql in figures.items())
+    return f"""(
+  select f.known_from, {", ".join(f"f.{name}" for name in figures)}, r._file_id as record_file{delivered}
+  from {fact} as f
+  left join {feed.table} as r
+    on r._delivered_on = f.known_from and r._file_id = f.file_id and r._record_no = f.record_no
+    and r._delivered_on in (select {PARTITION} from judged_days)
+  where f.known_from in (select {PARTITION} from judged_days)
+)"""
+
+
+def unreached(table: str, feed: Contract, key: tuple[str, ...]) -> str:
+    """The raw records of judged days whose key is not in the table, though no delivery since has withdrawn it."""
+    same = " and ".join(f"t.{name} = {_trimmed(feed, name)}" for name in key)
+    withdrawn = " and ".join(f'w."{name}" = r."{name}"' for name in key)
+    return f"""(
+  select r._delivered_on
+  from {feed.table} as r
+  where r._delivered_on in (select {PARTITION} from judged_days) and not coalesce(r.is_deleted, false)
+    and not exists (select 1 from {table} as t where {same})
+    and not exists (
+      select 1 from {feed.table} as w where w.is_deleted and w._delivered_on >= r._delivered_on and {withdrawn}
+    )
+)"""
+
+
+def _trimmed(feed: Contract, name: str) -> str:
+    return f'trim(r."{name}")' if feed.column(name).logical_type == "string" else f'r."{name}"'
+
+
+def whole(table: str, aggregates: str) -> str:
+    """Aggregates over the whole table, once per judged day, for tables that no day is a slice of."""
+    return f"(select {PARTITION}, figures.* from judged_days, (select {aggregates} from {table}) as figures)"
+
+
+def forecast_targets() -> str:
+    """The forecasts of the judged as-of days, one row per series and target day."""
+    return f"""(
+  select as_of, product_id, channel_id, target_on, max(horizon_days) as horizon_days,
+    count(*) as rows_here, count(distinct model) as models, count(*) filter (where is_selected) as selected_models
+  from ml.demand_forecasts where as_of in (select {PARTITION} from judged_days)
+  group by all
+)"""
+
+
+def kpi_values() -> str:
+    """The KPI values of the judged as-of days with what the catalogue says of each."""
+    return f"""(
+  select v.*, k.kpi_id as catalogue_id, k.interval_method
+  from reports.fct_kpi_values as v left join reports.dim_kpis as k on k.kpi_id = v.kpi_id
+  where v.as_of in (select {PARTITION} from judged_days)
+)"""
+
+
+def members(table: str, member: str) -> str:
+    """One row per judged as-of day: its distinct members, and those of the as-of day before it in the table."""
+    return f"""(
+  with counts as (
+    select as_of, count(distinct {member}) as members
+    from {table}
+    where as_of <= (select max({PARTITION}) from judged_days) and as_of >= (
+      select coalesce(max(as_of), date '0001-01-01') from {table}
+      where as_of < (select min({PARTITION}) from judged_days)
+    )
+    group by all
+  )
+  select d.{PARTITION}, coalesce(c.members, 0) as members, b.members as members_before
+  from judged_days as d
+  left join counts as c on c.as_of = d.{PARTITION}
+  asof left join counts as b on b.as_of < d.{PARTITION}
 )"""

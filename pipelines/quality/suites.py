@@ -1,18 +1,26 @@
-"""What must hold at every stage, as data. The rules of raw tables follow from the contracts; the others stand here.
+"""What must hold at every stage, as data: the rules of marts, forecasts and reports, and those of raw (`raw_suites`).
 
-How a measure is taken from the warehouse is not said here (`measures`), nor who judges it (`gx`).
-Rules that need another table's keys or a row's neighbours for their sense (relationships, uniqueness of model keys)
-are dbt tests, beside their models.
+How a measure is taken from the warehouse is not said here (`measures`), nor who judges it (`gx`). What dbt can say of
+its own models (unique keys, relationships, sums within a row) is a dbt test beside the model, not a rule here.
 """
 
-from functools import cache
+from pipelines.quality.measures import (
+    PARTITION,
+    forecast_targets,
+    kpi_values,
+    members,
+    unreached,
+    whole,
+    with_record,
+)
+from pipelines.quality.raw_suites import raw_suites
+from pipelines.quality.rules import Stage, Suite, at_least, at_most, none_where
+from pipelines.sources.contracts import FEEDS, Contract, contract
 
-from pipelines.quality.measures import PARTITION, ledger, volumes
-from pipelines.quality.rules import Rule, Stage, Suite, at_least, at_most, none_where
-from pipelines.sources.contracts import FEEDS, Column, Contract, contract
-
-# From here on an owner should look; the delivery is still used (KPI DAT-02).
-QUARANTINE_RATE_LIMIT = 0.01
+# KPIs that are shares without having a confidence interval to say so.
+SHARES = ("DAT-02", "FCS-05", "INV-04")
+# Sums of floating-point errors may differ by this in their last digits.
+ROUNDING = "1e-6 * greatest(1, abs_error_quantity)"
 
 
 def suites(stage: Stage) -> tuple[Suite, ...]:
@@ -27,151 +35,237 @@ def tables_of_stage(stage: Stage) -> list[str]:
     return list(dict.fromkeys(suite.asset for suite in suites(stage)))
 
 
-@cache
-def raw_suites(name: str) -> tuple[Suite, ...]:
-    """What a delivery day of one feed must be once loaded: by its contract, by the ledger, and by its own past."""
-    feed = contract(name)
+def _fact(table: str, feed_name: str, figures: dict[str, str]) -> tuple[Suite, ...]:
+    """A fact's slice of a delivery day against the raw records it comes from.
 
-    def of_feed(relation: str, partition_column: str, rules: list[Rule]) -> Suite:
-        return Suite(feed.table, "raw", relation, partition_column, tuple(rules), feed.feed)
-
+    Its keys, relationships and sums are tested by dbt; this is the look from outside, past all transforms.
+    `figures` maps a column of the fact to the same figure in terms of the raw row `r`.
+    """
+    feed = contract(feed_name)
+    fact = f"marts.{table}"
+    differs = {name: f"record_file is not null and {name} is distinct from delivered_{name}" for name in figures}
     return (
-        of_feed(feed.table, "_delivered_on", _contract_rules(feed)),
-        of_feed(ledger(feed), PARTITION, _ledger_rules(feed)),
-        of_feed(volumes(feed), PARTITION, VOLUME_RULES),
-    )
-
-
-def _contract_rules(feed: Contract) -> list[Rule]:
-    """The contract again, on the rows as they stand: whatever wrote them, a reader gets what the contract promises."""
-    conditions = {
-        "required_filled": {c.name: f'"{c.name}" is null' for c in feed.columns if c.required or c.key_position},
-        "values_in_range": {c.name: _out_of_range(c) for c in feed.columns if _out_of_range(c)},
-        "values_allowed": {c.name: _not_allowed(c) for c in feed.columns if c.allowed},
-        "form_as_declared": {c.name: _malformed(c) for c in feed.columns if c.pattern or c.max_length},
-    }
-    reasons = {
-        "required_filled": "The contract requires these columns.",
-        "values_in_range": "The contract gives these columns a range.",
-        "values_allowed": "The contract lists the values of these columns.",
-        "form_as_declared": "The contract gives these columns a pattern or a longest length.",
-    }
-    rules = [none_where(name, columns, reasons[name]) for name, columns in conditions.items() if columns]
-    rules.append(
-        at_most(
-            "records_once",
-            "count(*) - count(distinct hash(_file_id, _record_no))",
-            0,
-            "A record of a file stands once in the table; twice counts its amounts twice.",
-        )
-    )
-    if feed.business_time:
-        rules.append(
-            none_where(
-                "not_from_the_future",
-                f'cast("{feed.business_time}" as date) > _delivered_on + 1',
-                "Told more than a day before it happened: a wrong date, or a plan among the facts.",
-                "warning",
-            )
-        )
-    return rules
-
-
-def _out_of_range(column: Column) -> str:
-    bounds = (("<", column.minimum), (">", column.maximum))
-    return " or ".join(
-        f'"{column.name}" {sign} {_literal(column, bound)}' for sign, bound in bounds if bound is not None
-    )
-
-
-def _not_allowed(column: Column) -> str:
-    values = ", ".join(_text(value) for value in column.allowed or ())
-    return f'"{column.name}" not in ({values})'
-
-
-def _malformed(column: Column) -> str:
-    tests = []
-    if column.pattern:
-        tests.append(f'not regexp_matches("{column.name}", {_text(column.pattern)})')
-    if column.max_length:
-        tests.append(f'length("{column.name}") > {column.max_length}')
-    return " or ".join(tests)
-
-
-def _literal(column: Column, bound: object) -> str:
-    if column.logical_type in ("date", "timestamp"):
-        return f"{column.logical_type} {_text(str(bound))}"
-    return repr(bound)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _ledger_rules(feed: Contract) -> list[Rule]:
-    counts = "records_loaded + records_duplicate + records_quarantined + records_filtered"
-    rules = [
-        at_most(
-            "records_conserved",
-            f"sum(abs(records_seen - ({counts})))",
-            0,
-            "Every record seen is loaded, a duplicate, in quarantine or filtered: nothing vanishes.",
-            may_lack=True,
-        ),
-        at_most(
-            "rows_as_ledger",
-            "sum(abs(rows_here - if(is_loaded, records_loaded, 0)))",
-            0,
-            "The table holds of each file as many records as the ledger says were loaded.",
-        ),
-        at_most(
-            "quarantine_as_ledger",
-            "sum(if(is_loaded, abs(refused_here - records_quarantined), 0))",
-            0,
-            "The quarantine holds of each file as many records as the ledger says were refused.",
-        ),
-        none_where(
-            "files_accepted",
-            "status = 'refused'",
-            "A file that cannot be trusted was left out; the other files of the day are loaded.",
-            "warning",
-        ),
-        at_most(
-            "quarantine_rate",
-            "sum(records_quarantined) / sum(records_seen)",
-            QUARANTINE_RATE_LIMIT,
-            "More than one record in a hundred was refused: the sender or the profile needs a look.",
-            "warning",
-            may_lack=True,
-        ),
-    ]
-    if feed.control_amount:
-        amounts = "amount_loaded + coalesce(amount_duplicate, 0) + coalesce(amount_quarantined, 0)"
-        rules += [
-            at_most(
-                "amounts_conserved",
-                f"sum(abs(amount_seen - ({amounts})))",
-                0,
-                "The control amount seen is loaded, a duplicate or in quarantine, to the last digit.",
-                may_lack=True,
+        Suite(
+            fact,
+            "marts",
+            with_record(fact, feed, figures),
+            "known_from",
+            (
+                none_where(
+                    "cites_its_record",
+                    "record_file is null",
+                    "Every row names the delivered record it was made of; without it nobody can trace the row.",
+                ),
+                none_where(
+                    "figures_as_delivered",
+                    differs,
+                    "The row says what the record it names says; a transform changed a figure.",
+                ),
             ),
-            at_most(
-                "amounts_as_ledger",
-                "sum(abs(coalesce(amount_here, 0) - if(is_loaded, coalesce(amount_loaded, 0), 0)))",
-                0,
-                "The rows in the table add up to the control amount that the ledger says was loaded.",
-            ),
-        ]
-    return rules
+        ),
+        _complete(fact, feed, feed.key),
+    )
 
 
-VOLUME_REASON = (
-    "Rows differ from the median of this weekday by more than 30 % and three times its usual deviation; "
-    "a delivery cut at the end of a record shows nowhere else."
+def _dimension(table: str, feed_name: str) -> tuple[Suite, ...]:
+    feed = contract(feed_name)
+    dimension = f"marts.{table}"
+    key = feed.key[0].removesuffix("_id") + "_key"
+    unknown = whole(dimension, f"count(*) filter (where {key} = -1) as unknown_members")
+    rule = none_where(
+        "unknown_member_once",
+        "unknown_members <> 1",
+        "Facts that name no member point to the unknown member; a join would lose or double them without it.",
+    )
+    return (Suite(dimension, "marts", unknown, PARTITION, (rule,)), _complete(dimension, feed, feed.key))
+
+
+def _complete(table: str, feed: Contract, key: tuple[str, ...]) -> Suite:
+    rule = none_where(
+        "records_reach_it",
+        "true",
+        "A record that was loaded and not withdrawn since is missing: a transform lost it.",
+    )
+    return Suite(table, "marts", unreached(table, feed, key), "_delivered_on", (rule,))
+
+
+def _money(sql: str) -> str:
+    return f"cast({sql} as decimal(18, 4))"
+
+
+MARTS = (
+    *_fact(
+        "fct_order_lines",
+        "order_lines",
+        {
+            "quantity": "r.quantity",
+            "net_amount": _money("r.quantity * r.unit_price - coalesce(r.discount_amount, 0)"),
+            "ordered_at": "r.ordered_at",
+        },
+    ),
+    *_fact("fct_feedback", "feedback", {"score": "r.score", "submitted_at": "r.submitted_at"}),
+    *_fact(
+        "fct_purchase_order_lines",
+        "purchase_order_lines",
+        {
+            "quantity_ordered": "r.quantity_ordered",
+            "ordered_amount": _money("r.quantity_ordered * r.unit_price"),
+            "quantity_received": "r.quantity_received",
+            "quantity_rejected": "r.quantity_rejected",
+        },
+    ),
+    *_fact(
+        "fct_inventory_snapshot_daily",
+        "inventory_levels",
+        {"quantity_on_hand": "r.quantity_on_hand", "unit_cost": "r.unit_cost"},
+    ),
+    *_dimension("dim_products", "products"),
+    *_dimension("dim_customers", "customers"),
+    *_dimension("dim_suppliers", "suppliers"),
 )
-VOLUME_RULES = [
-    at_least("volume_not_low", "any_value(row_count)", "any_value(usual_from)", VOLUME_REASON, "warning"),
-    at_least("volume_not_high", "any_value(usual_to)", "any_value(row_count)", VOLUME_REASON, "warning"),
-]
 
-DECLARED: tuple[Suite, ...] = ()
+ML = (
+    Suite(
+        "ml.demand_forecasts",
+        "ml",
+        "ml.demand_forecasts",
+        "as_of",
+        (
+            none_where(
+                "values_finite",
+                {name: f"{name} is null or not isfinite({name})" for name in ("mean", "p10", "p50", "p90")},
+                "NaN or infinity in a plan spreads to every sum over it.",
+            ),
+            none_where(
+                "values_not_negative",
+                {name: f"{name} < 0" for name in ("mean", "p10", "p50", "p90")},
+                "Demand is never below zero.",
+            ),
+            none_where("quantiles_in_order", "p10 > p50 or p50 > p90", "P10, P50 and P90 are quantiles of one demand."),
+            none_where(
+                "targets_after_as_of",
+                "horizon_days < 1 or target_on <> as_of + horizon_days",
+                "A forecast is of a day to come, as many days ahead as it says.",
+            ),
+            none_where("trained_on_the_past", "trained_on > as_of", "A model that saw later days knows the answers."),
+        ),
+    ),
+    Suite(
+        "ml.demand_forecasts",
+        "ml",
+        forecast_targets(),
+        "as_of",
+        (
+            none_where(
+                "one_selected", "selected_models <> 1", "Exactly one model's forecast stands per series and day."
+            ),
+            none_where("models_once", "rows_here <> models", "A model forecasts a series and day once."),
+            at_most(
+                "horizon_complete",
+                "abs(count(*) - count(distinct (product_id, channel_id)) * max(horizon_days))",
+                0,
+                "Every series is forecast for every day of the horizon; a sum over a week would miss some.",
+            ),
+        ),
+    ),
+    Suite(
+        "ml.demand_forecasts",
+        "ml",
+        members("ml.demand_forecasts", "(product_id, channel_id)"),
+        PARTITION,
+        (
+            at_least(
+                "vintage_not_empty",
+                "any_value(members)",
+                "any_value(least(members_before, 1))",
+                "The vintage before has forecasts, this one has none.",
+            ),
+            at_least(
+                "series_kept",
+                "any_value(members)",
+                "any_value(members_before / 2)",
+                "More than half of the series of the vintage before are gone.",
+                "warning",
+            ),
+        ),
+    ),
+    Suite(
+        "ml.forecast_accuracy",
+        "ml",
+        "ml.forecast_accuracy",
+        "as_of",
+        (
+            none_where(
+                "grades_possible",
+                {
+                    "n": "n < 1",
+                    "abs_error_quantity": "not isfinite(abs_error_quantity) or abs_error_quantity < 0",
+                    "bias": f"abs(forecast_quantity - actual_quantity) > abs_error_quantity + {ROUNDING}",
+                    "interval": "inside_interval_count not between 0 and n",
+                },
+                "Errors are finite and at least as large as the bias, and no more targets are inside than there are.",
+            ),
+            at_most(
+                "graded_once",
+                "count(*) - count(distinct (model, horizon_days))",
+                0,
+                "A model has one grade per horizon; two count its errors twice.",
+            ),
+            at_least(
+                "not_worse_than_naive",
+                "if(sum(n) filter (where model = 'seasonal_naive') = sum(n) filter (where model = 'selected'), "
+                "sum(abs_error_quantity) filter (where model = 'seasonal_naive'), null)",
+                "sum(abs_error_quantity) filter (where model = 'selected')",
+                "Over the last four weeks the seasonal-naive forecasts were better than those that were chosen.",
+                "warning",
+            ),
+        ),
+    ),
+)
+
+REPORTS = (
+    Suite(
+        "reports.fct_kpi_values",
+        "reports",
+        kpi_values(),
+        "as_of",
+        (
+            none_where("kpis_in_catalogue", "catalogue_id is null", "A KPI without a definition cannot be read."),
+            none_where(
+                "values_finite",
+                {name: f"not isfinite({name})" for name in ("value", "ci_low", "ci_high")},
+                "A division that went wrong shows as infinity or NaN; no value is null.",
+            ),
+            none_where(
+                "shares_between_0_and_1",
+                f"(interval_method = 'wilson' or kpi_id in {SHARES}) and value not between 0 and 1",
+                "These KPIs are shares: what is counted is part of what it is counted against.",
+            ),
+            none_where(
+                "interval_around_value",
+                "ci_low > ci_high",
+                "The lower end of a confidence interval is not above the upper one.",
+            ),
+            none_where(
+                "periods_known", "period_end > as_of or period_start > period_end", "Periods end by the as-of day."
+            ),
+        ),
+    ),
+    Suite(
+        "reports.fct_kpi_values",
+        "reports",
+        members("reports.fct_kpi_values", "kpi_id"),
+        PARTITION,
+        (
+            at_least("kpis_present", "any_value(members)", "1", "Every as-of day has KPIs."),
+            at_least(
+                "kpis_kept",
+                "any_value(members)",
+                "any_value(members_before)",
+                "A KPI that the as-of day before had is gone.",
+                "warning",
+            ),
+        ),
+    ),
+)
+DECLARED: tuple[Suite, ...] = (*MARTS, *ML, *REPORTS)

@@ -43,10 +43,13 @@ def file_id(feed: Contract, day: date) -> str:
 
 def deliver(connection: duckdb.DuckDBPyConnection, feed: Contract, day: date, rows: int = ROWS_PER_FILE) -> None:
     """One clean file of the feed on the day, and its ledger row."""
-    marks = ", ".join("?" for _ in range(len(feed.columns) + 3))
-    for record_no in range(1, rows + 1):
-        values = [clean_value(column, day, record_no) for column in feed.columns]
-        connection.execute(f"insert into {feed.table} values ({marks})", [*values, file_id(feed, day), record_no, day])
+    if rows:
+        records = [
+            [*(clean_value(column, day, record_no) for column in feed.columns), file_id(feed, day), record_no, day]
+            for record_no in range(1, rows + 1)
+        ]
+        marks = ", ".join(f"({', '.join('?' for _ in record)})" for record in records)
+        connection.execute(f"insert into {feed.table} values {marks}", [value for row in records for value in row])
     connection.execute(
         """
         insert into ops.files (file_id, feed, source_path, delivered_on, content_sha256, delivered_bytes, status,

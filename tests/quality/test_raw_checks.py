@@ -12,12 +12,14 @@ from deliveries import deliver, file_id, settle
 
 from pipelines import ops
 from pipelines.quality.checks import CheckOutcome, run_checks
-from pipelines.quality.suites import raw_suites
+from pipelines.quality.raw_suites import raw_suites
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.contracts import Column, Contract, contract, contracts
 from pipelines.sources.profiles import load_profile
 
+# Proven in test_volume: these days have no past that is worth comparing with.
+VOLUME = {"volume_not_low", "volume_not_high"}
 FIRST_DAY = date(2026, 1, 5)
 # `{table}` and `{file}` stand for the raw table and the day's file.
 LEDGER_DEFECTS = {
@@ -28,17 +30,14 @@ LEDGER_DEFECTS = {
     "update ops.files set records_seen = records_seen + 200 where file_id = '{file}'",
     "records_once": "update {table} set _record_no = 1 where _file_id = '{file}' and _record_no = 2",
     "amounts_conserved": "update ops.files set amount_seen = amount_seen + 0.0001 where file_id = '{file}'",
-    "amounts_as_ledger": "update {table} set {money} = {money} + 0.0001 where _file_id = '{file}' and _record_no = 1",
+    "amounts_as_ledger": "update {table} set {money} = {money} + 0.02 where _file_id = '{file}' and _record_no = 1",
     "files_accepted": "insert into ops.files by name select * replace (file_id || '-2' as file_id, "
-    "'refused' as status, 0 as records_seen, 0 as records_loaded, null as amount_seen, null as amount_loaded) from ops.files "
-    "where file_id = '{file}'",
+    "'refused' as status, 0 as records_seen, 0 as records_loaded, null as amount_seen, null as amount_loaded) "
+    "from ops.files where file_id = '{file}'",
     "quarantine_rate": "update ops.files set records_quarantined = 1, records_seen = records_seen + 1 "
     "where file_id = '{file}'; insert into ops.quarantine by name select '{file}' as quarantine_id, "
     "'{file}' as file_id, '{feed}' as feed, 1 as record_no, 'not_a_date' as reason_code, 'm' as message, "
     "'open' as status",
-    "volume_not_low": "delete from {table} where _file_id = '{file}' and _record_no > 1",
-    "volume_not_high": "insert into {table} by name select * replace (_record_no + 10 as _record_no) from {table} "
-    "where _file_id = '{file}'",
 }
 
 
@@ -75,7 +74,6 @@ def planned() -> list[Defect]:
     defects: list[Defect] = []
 
     def plan(feed: Contract, rule: str, label: str, sql: str, *, settles: bool) -> None:
-        # Volume rules compare weekdays: their days follow eight clean weeks, the others precede any history.
         day = FIRST_DAY + timedelta(days=len(defects))
         defects.append(Defect(feed.feed, rule, label, day, sql, settles))
 
@@ -87,10 +85,8 @@ def planned() -> list[Defect]:
                 target = f"update {{table}} set {assignment} where _file_id = '{{file}}' and _record_no = 1"
                 plan(feed, rule.name, label, target, settles=True)
     for feed in (contract("order_lines"), contract("feedback"), contract("purchase_order_lines")):
-        for rule in [*raw_suites(feed.feed)[0].rules, *raw_suites(feed.feed)[1].rules, *raw_suites(feed.feed)[2].rules]:
-            if rule.name in LEDGER_DEFECTS:
-                settles = rule.name.startswith("volume")
-                plan(feed, rule.name, "ledger", LEDGER_DEFECTS[rule.name], settles=settles)
+        for rule in (rule for suite in raw_suites(feed.feed) for rule in suite.rules if rule.name in LEDGER_DEFECTS):
+            plan(feed, rule.name, "ledger", LEDGER_DEFECTS[rule.name], settles=False)
     return defects
 
 
@@ -100,11 +96,6 @@ CLEAN_DAY = FIRST_DAY + timedelta(days=len(DEFECTS))
 
 def plant(connection: duckdb.DuckDBPyConnection, defect: Defect) -> None:
     feed = contract(defect.feed)
-    if defect.rule.startswith("volume"):
-        for week in range(1, 9):
-            past = defect.day - timedelta(days=7 * week)
-            if not connection.execute("from ops.files where file_id = ?", [file_id(feed, past)]).fetchall():
-                deliver(connection, feed, past)
     names = {"table": feed.table, "file": file_id(feed, defect.day), "feed": feed.feed, "money": "unit_price"}
     connection.execute(defect.sql.format(**names))
     if defect.settles:
@@ -127,6 +118,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, date],
     days = [defect.day for defect in DEFECTS]
     found: dict[tuple[str, date], list[CheckOutcome]] = {}
     for outcome in run_checks(warehouse, "raw", [*days, CLEAN_DAY], run_id="run"):
+        assert "could not be" not in outcome.message
         found.setdefault((outcome.asset, outcome.partition_on), []).append(outcome)
     return found
 
@@ -134,8 +126,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, date],
 @pytest.mark.parametrize("defect", DEFECTS, ids=str)
 def test_rule_alone_catches_its_defect(outcomes: dict[tuple[str, date], list[CheckOutcome]], defect: Defect) -> None:
     failed = [each for each in outcomes[f"raw.{defect.feed}", defect.day] if not each.passed]
-    beside = {"volume_not_low", "volume_not_high"} - {defect.rule}
-    assert {each.check_name for each in failed} - beside == {defect.rule}
+    assert {each.check_name for each in failed} - VOLUME == {defect.rule}
     caught = next(each for each in failed if each.check_name == defect.rule)
     assert caught.message
     if defect.label not in ("ledger", "rows"):
@@ -144,14 +135,14 @@ def test_rule_alone_catches_its_defect(outcomes: dict[tuple[str, date], list[Che
 
 
 @pytest.mark.parametrize("feed", [feed.feed for feed in contracts()])
-def test_clean_delivery_passes_every_blocking_rule(
-    outcomes: dict[tuple[str, date], list[CheckOutcome]], feed: str
-) -> None:
+def test_clean_delivery_passes_every_rule(outcomes: dict[tuple[str, date], list[CheckOutcome]], feed: str) -> None:
     judged = outcomes[f"raw.{feed}", CLEAN_DAY]
     assert {each.check_name for each in judged} == {rule.name for suite in raw_suites(feed) for rule in suite.rules}
-    assert [each.check_name for each in judged if not each.passed and each.is_blocking] == []
+    assert {each.check_name for each in judged if not each.passed} <= VOLUME
 
 
 def test_every_rule_has_a_planted_defect() -> None:
     planted = {defect.rule for defect in DEFECTS}
-    assert {rule.name for feed in contracts() for suite in raw_suites(feed.feed) for rule in suite.rules} == planted
+    assert {
+        rule.name for feed in contracts() for suite in raw_suites(feed.feed) for rule in suite.rules
+    } == planted | VOLUME
