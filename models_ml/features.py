@@ -45,7 +45,7 @@ class Snapshot:
 
     def phase_mean(self, target: int, seasons: int) -> Floats:
         """Mean of the last `seasons` known periods of the phase of column `target`; NaN where none is known."""
-        latest = self._latest_of_phase(target)
+        latest = self.latest_of_phase(target)
         known = np.maximum((self.ages - 1 - (self.column - latest)) // self.panel.cadence.season + 1, 0)
         used = np.minimum(seasons, known)
         if latest < 0:
@@ -55,10 +55,11 @@ class Snapshot:
 
     def phase_count(self, target: int, seasons: int) -> Ints:
         """How many of the last `seasons` periods of the phase of column `target` are known."""
-        behind = self.column - self._latest_of_phase(target)
+        behind = self.column - self.latest_of_phase(target)
         return np.clip((self.ages - 1 - behind) // self.panel.cadence.season + 1, 0, seasons)
 
-    def _latest_of_phase(self, target: int) -> int:
+    def latest_of_phase(self, target: int) -> int:
+        """The last known column of the phase of column `target`; negative where there is none."""
         season = self.panel.cadence.season
         return target - season * -(-(target - self.column) // season)
 
@@ -92,7 +93,7 @@ class Snapshot:
         return np.asarray((1 - weight) * own + weight * self.analogue())
 
     def dispersion(self) -> Floats:
-        """Standard deviation over mean of demand in the last eight windows' worth of periods (13 weeks of days)."""
+        """Standard deviation over mean of recent demand (13 weeks of days)."""
         width = self.panel.cadence.windows[len(self.panel.cadence.windows) // 2 + 1]
         used = np.maximum(np.minimum(width, self.ages), 1)
         mean = self.panel.spans.last(self.column, used) / used
@@ -150,10 +151,10 @@ def target_features(snapshot: Snapshot, base: Floats, target: int) -> Floats:
 def _group_phase(snapshot: Snapshot, group: Group, target: int) -> Floats:
     """A group's mean at the phase of `target` relative to its mean over the same seasons."""
     cadence = snapshot.panel.cadence
-    season, latest = cadence.season, snapshot._latest_of_phase(target)
+    season, latest = cadence.season, snapshot.latest_of_phase(target)
     seasons = min(cadence.season_counts[-1], latest // season + 1)
     if seasons <= 0:
-        return np.full(len(group.values), np.nan)
+        return np.full(group.count, np.nan)
     around = group.spans.last(snapshot.column, seasons * season) / min(seasons * season, snapshot.column + 1)
     return _ratio(group.spans.phase(latest, seasons) / seasons, around)
 
@@ -163,7 +164,7 @@ def _group_year(panel: Panel, group: Group, column: int, target: int) -> Floats:
     year, reach = panel.cadence.year, panel.cadence.spacing
     before, around = column - year, target - year
     if before - 2 * reach + 1 < 0:
-        return np.full(len(group.values), np.nan)
+        return np.full(group.count, np.nan)
     then = group.spans.between(around - reach // 2, min(around + reach // 2, column)) / (2 * (reach // 2) + 1)
     return _ratio(then, group.spans.between(before - 2 * reach + 1, before) / (2 * reach))
 

@@ -13,7 +13,7 @@ from models_ml.periods import Floats, calendar_features
 # Periods after which an observation counts half: for the pattern and for the height.
 PATTERN_HALF_LIFE = 90.0
 HEIGHT_HALF_LIFE = 10.0
-RIDGE = 3.0
+RIDGE = 1.0
 # A total forecast never moves a series by more than this factor.
 REACH = 3.0
 STRENGTHS = (0.0, 0.5, 1.0)

@@ -143,14 +143,13 @@ class Group:
 
     Attributes:
         codes: group of each series.
-        spans: sums of the groups' demand.
-        starts: for each group the columns at which its series begin, ascending, all groups in one array per column.
+        spans: sums over spans of the groups' demand, one row per group.
+        count: number of groups.
     """
 
     codes: Ints
     spans: Spans
-    values: Floats
-    members: Floats
+    count: int
 
     @classmethod
     def of(cls, panel: Panel, codes: Ints) -> "Group":
@@ -159,9 +158,7 @@ class Group:
         count = int(codes.max(initial=-1)) + 1
         values = np.zeros((count, panel.values.shape[1]))
         np.add.at(values, codes, panel.values)
-        begun = np.zeros_like(values)
-        np.add.at(begun, (codes, panel.first), 1.0)
-        return cls(codes, Spans(values, panel.cadence.season), values, np.cumsum(begun, axis=1))
+        return cls(codes, Spans(values, panel.cadence.season), count)
 
 
 def densify(history: pd.DataFrame, origin: date, *, season: int = 7) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from panels import START, long_frame, weekly_panel
+from threadpoolctl import threadpool_limits
 
 from models_ml import engine, metrics
 
@@ -54,6 +55,17 @@ def test_row_order_does_not_matter(panel: pd.DataFrame, model: engine.Model) -> 
     pd.testing.assert_frame_equal(again.forecast(shuffled, day(210)), model.forecast(panel, day(210)))
 
 
+def test_the_number_of_threads_does_not_matter(panel: pd.DataFrame, model: engine.Model) -> None:
+    with threadpool_limits(limits=3):
+        again = engine.fit(panel, origin=day(210), horizon=14).forecast(panel, day(215))
+    pd.testing.assert_frame_equal(again, model.forecast(panel, day(215)), rtol=0, atol=1e-6)
+
+
+def test_the_seed_matters(panel: pd.DataFrame, model: engine.Model) -> None:
+    other = engine.fit(panel, origin=day(210), horizon=14, seed=1).forecast(panel, day(215))
+    assert not other["mean"].equals(model.forecast(panel, day(215))["mean"])
+
+
 def test_frame_is_complete_monotone_and_one_model_speaks(panel: pd.DataFrame, model: engine.Model) -> None:
     forecasts = model.forecast(panel, day(220))
     assert list(forecasts.columns) == [
@@ -96,8 +108,8 @@ def test_the_planted_best_model_wins() -> None:
 
 
 def test_quantiles_cover_what_they_promise() -> None:
-    steady = weekly_panel(count=80, periods=400)
-    forecasts = engine.backtest(steady, [day(340), day(370)], horizon=28)
+    steady = weekly_panel(count=80, periods=330)
+    forecasts = engine.backtest(steady, [day(300)], horizon=28)
     scores = metrics.evaluate(forecasts, steady).set_index("model").loc["selected"]
     assert scores["coverage_0.1"] == pytest.approx(0.1, abs=0.03)
     assert scores["coverage_0.5"] == pytest.approx(0.5, abs=0.05)

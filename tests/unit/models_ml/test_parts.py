@@ -1,0 +1,147 @@
+"""The engine's parts: calendar, features, calibration, level and choice, each against what a reader can work out."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from panels import long_frame
+
+from models_ml import engine, levels, periods, selection
+from models_ml.calibration import Calibration
+from models_ml.features import Snapshot, series_features, target_features
+from models_ml.panel import Panel
+
+DAYS = np.array(["2025-12-24", "2025-12-25", "2025-12-26", "2025-12-27"], dtype="datetime64[D]")
+
+
+def panel_of(values: np.ndarray, *, first: list[int] | None = None) -> Panel:
+    history = long_frame(values, first=first)
+    return Panel.of(history, history["date"].max().date(), 7)
+
+
+def test_calendar_knows_weekday_month_end_and_holidays() -> None:
+    told = periods.calendar_features(DAYS, periods.DAILY, "DE")
+    assert told[:, 0].tolist() == [2, 3, 4, 5]
+    assert told[:, 1].tolist() == [23, 24, 25, 26]
+    assert told[:, 2].tolist() == [8, 7, 6, 5]
+    assert told[:, 4].tolist() == [0, 1, 1, 0]
+    assert told[:, 5].tolist() == [1, 0, 0, 5]
+    assert told[:, 6].tolist() == [7, 0, 0, 1]
+
+
+def test_means_use_no_more_than_the_series_age() -> None:
+    panel = panel_of(np.array([[0.0, 0, 0, 6, 2, 4]]), first=[3])
+    snapshot = Snapshot.at(panel, panel.last)
+    assert snapshot.mean(28).tolist() == [4.0]
+    assert snapshot.mean(2).tolist() == [3.0]
+
+
+def test_phase_mean_takes_the_same_weekday_only() -> None:
+    panel = panel_of(np.arange(21.0)[None, :])
+    snapshot = Snapshot.at(panel, 20)
+    assert snapshot.phase_mean(21, 2).tolist() == [(14 + 7) / 2]
+    assert snapshot.phase_mean(21, 9).tolist() == [7.0]
+    assert snapshot.phase_mean(28, 1).tolist() == [14.0]
+    assert snapshot.phase_count(21, 9).tolist() == [3]
+
+
+def test_features_of_a_past_origin_do_not_see_later_columns() -> None:
+    values = np.random.default_rng(1).poisson(3, (6, 120)).astype(float)
+    poisoned = values.copy()
+    poisoned[:, 91:] = 1e9
+    told = []
+    for numbers in (values, poisoned):
+        snapshot = Snapshot.at(panel_of(numbers), 90)
+        base = snapshot.base()
+        told.append(np.column_stack([series_features(snapshot, base), target_features(snapshot, base, 100)]))
+    np.testing.assert_array_equal(told[0], told[1])
+
+
+def test_segments_by_volume_and_demand_pattern() -> None:
+    values = np.zeros((4, 200))
+    values[0] = 10
+    values[1, ::5] = 5
+    values[2, ::5] = np.resize([1.0, 9.0], 40)
+    values[3, :10] = 1
+    found = selection.segments(Snapshot.at(panel_of(values), 199))
+    assert found["abc"].tolist() == ["A", "B", "B", "C"]
+    assert found["demand_class"].tolist() == ["smooth", "intermittent", "lumpy", "dead"]
+    assert found["xyz"].tolist()[:2] == ["X", "Z"]
+
+
+def losses(simple: float, complex_: float, rows: int = 500) -> pd.DataFrame:
+    return pd.DataFrame({"segment": "A smooth", "simple": np.full(rows, simple), "complex": np.full(rows, complex_)})
+
+
+@pytest.mark.parametrize(("complex_loss", "chosen"), [(0.98, "complex"), (0.995, "simple"), (1.1, "simple")])
+def test_a_complex_model_needs_a_margin(complex_loss: float, chosen: str) -> None:
+    choice = selection.Choice.of(losses(1.0, complex_loss), ("simple", "complex"), "simple")
+    assert choice.default == chosen
+    assert choice.by_segment == {"A smooth": chosen}
+
+
+def test_too_few_errors_choose_the_fallback() -> None:
+    choice = selection.Choice.of(losses(1.0, 0.1, rows=20), ("simple", "complex"), "simple")
+    assert choice.default == "simple"
+    assert not choice.by_segment
+
+
+def test_where_the_chosen_model_gives_no_number_the_baseline_speaks() -> None:
+    chosen = np.array(["trees", "trees", "gone"], dtype=object)
+    means = {"weekday_mean": np.ones((3, 2)), "trees": np.array([[1.0, np.nan], [2.0, 2.0], [3.0, 3.0]])}
+    speakers = engine._speakers(chosen, means, "weekday_mean")
+    assert speakers.tolist() == [["trees", "weekday_mean"], ["trees", "trees"], ["weekday_mean", "weekday_mean"]]
+
+
+def test_calibration_finds_the_quantiles_of_each_bin() -> None:
+    rng = np.random.default_rng(8)
+    mean = np.repeat([2.0, 50.0], 20_000)
+    actual = rng.poisson(mean).astype(float)
+    learnt = Calibration.of(actual, mean, mean, np.zeros(len(mean)), (0.1, 0.5, 0.9))
+    told = learnt.quantiles(np.array([2.0, 50.0]), np.array([2.0, 50.0]), np.zeros(2))
+    assert told == pytest.approx(np.array([[0, 2, 4], [41, 50, 59]]), abs=1e-6)
+
+
+sizes = hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1e6))
+
+
+@given(sizes, st.integers(0, 99))
+def test_quantiles_never_cross_nor_turn_negative(mean: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    past = rng.gamma(1, 10, 900)
+    learnt = Calibration.of(rng.poisson(past).astype(float), past, past, rng.random(900), (0.05, 0.5, 0.95))
+    told = learnt.quantiles(mean, mean, rng.random(len(mean)))
+    assert (told >= 0).all()
+    assert (np.diff(told, axis=-1) >= 0).all()
+
+
+def test_level_follows_the_total_and_moves_every_series_alike() -> None:
+    total = np.array([30.0, 10.0])
+    mean = np.array([[5.0, 5.0], [10.0, 15.0]])
+    np.testing.assert_allclose(levels.corrected(mean, total, 1.0).sum(axis=0), total)
+    np.testing.assert_allclose(levels.corrected(mean, total, 0.5)[:, 0], mean[:, 0] * np.sqrt(2))
+    np.testing.assert_array_equal(levels.corrected(mean, total, 0.0), mean)
+
+
+def test_level_strength_is_the_one_that_would_have_served() -> None:
+    mean, actual = np.full((3, 4), 2.0), np.full((3, 4), 4.0)
+    assert levels.best_strength([mean], [np.full(4, 12.0)], [actual]) == 1.0
+    assert levels.best_strength([actual], [np.full(4, 60.0)], [actual]) == 0.0
+
+
+def test_total_forecast_repeats_a_steady_week() -> None:
+    week = np.array([1.0, 2, 3, 4, 5, 6, 7])
+    panel = panel_of(np.tile(week, 20)[None, :])
+    assert levels.total_forecast(panel, panel.last, 7, None) == pytest.approx(week, rel=0.15)
+    assert levels.total_forecast(panel, 20, 7, None) is None
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)))
+def test_training_origin_precedes_its_month(as_of: date) -> None:
+    trained = engine.training_origin(as_of)
+    assert trained < as_of
+    assert (trained - as_of.replace(day=1)).days == -1
