@@ -58,3 +58,14 @@
     select explode(sequence({{ first_on }}, {{ last_on }}, interval 1 day)) as date_on
     from {{ relation }}
 {%- endmacro %}
+
+{# One number for a set of rows, whatever their order; other rows give another number. #}
+{% macro digest_of(columns) %}{{ return(adapter.dispatch('digest_of')(columns)) }}{% endmacro %}
+
+{% macro duckdb__digest_of(columns) -%}
+    sum(hash({{ columns | join(', ') }}))
+{%- endmacro %}
+
+{% macro spark__digest_of(columns) -%}
+    sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0)))
+{%- endmacro %}

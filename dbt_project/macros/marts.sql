@@ -46,39 +46,61 @@
         date '1900-01-01', date '9999-12-31', true, false, true, null
 {% endmacro %}
 
-{# Pre-hook of a fact: drop the rows that are no longer right. Wrong are rows whose version is not the current one any
-   more or was read anew, and rows of business days from which on a dimension or rate they use may have changed.
-   What is dropped here and still known is missing afterwards, and `missing_rows` adds it. #}
-{% macro forget_outdated(feed, day, uses) %}
+{# Pre-hook: collect the keys of a fact that a night writes again: those whose version of a stale day was read anew,
+   those of business days from which on a dimension or rate they use may have changed, and those whose current version
+   is another one. The last are looked for only in delivery days whose keys, taken together, differ between versions
+   and fact; comparing all keys took five times as long on five million. #}
+{% macro collect_outdated_keys() %}
     {% if is_incremental() %}
-        {% set key = config.get('unique_key') %}
-        delete from {{ this }} as fact
-        where fact.known_from in ({{ stale_days([feed]) }})
-            or fact.{{ day }} >= (
-                select min(least(delivered_on, business_from))
-                from {{ source('ops', 'stale_days') }}
-                where feed in ('{{ uses | join("', '") }}')
-            )
-            or not exists (
-                select 1
-                from {{ ref('int_' ~ feed ~ '_versioned') }} as known
-                where known.known_to is null
-                    and {{ same_key('known', 'fact', key) }}
-                    and known.known_from = fact.known_from
-                    and known._file_id = fact.file_id
-                    and known._record_no = fact.record_no
-            )
+    {% set fact = config.get('meta')['fact'] %}
+    {% set columns = fact['key'] | join(', ') %}
+    {% set changed %}
+        known_from in ({{ stale_days([fact['feed']]) }})
+        or {{ fact['business_day'] }} >= (
+            select min(least(delivered_on, business_from))
+            from {{ source('ops', 'stale_days') }}
+            where feed in ('{{ fact['uses'] | join("', '") }}')
+        )
+    {% endset %}
+    create or replace temporary table keys_to_write as
+    with current_versions as (
+        select {{ columns }}, {{ fact['business_day'] }}, known_from
+        from {{ ref('int_' ~ fact['feed'] ~ '_versioned') }}
+        where known_to is null
+    ),
+
+    digests as (
+        select known_from, {{ digest_of(fact['key']) }} as digest from current_versions group by known_from
+        union all
+        select known_from, {{ digest_of(fact['key']) }} as digest from {{ this }} group by known_from
+    ),
+
+    differing_days as (
+        select known_from from digests group by known_from having count(*) <> 2 or min(digest) <> max(digest)
+    ),
+
+    held as (
+        select {{ columns }}, known_from from current_versions
+        where known_from in (select known_from from differing_days)
+        union all
+        select {{ columns }}, known_from from {{ this }}
+        where known_from in (select known_from from differing_days)
+    )
+
+    select {{ columns }} from current_versions where {{ changed }}
+    union
+    select {{ columns }} from {{ this }} where {{ changed }}
+    union
+    select {{ columns }} from (select {{ columns }} from held group by {{ columns }}, known_from having count(*) = 1) as odd
     {% endif %}
 {% endmacro %}
 
-{# The current version of every key that the fact does not hold yet. #}
-{% macro missing_rows(feed) %}
+{# The current version of every key that the fact has to write. `fact` is a dict: the feed, its key, its business_day
+   and the feeds of the dimensions and rates it uses. #}
+{% macro current_rows(fact) %}
     select *
-    from {{ ref('int_' ~ feed ~ '_versioned') }} as known
-    where known_to is null
-    {% if is_incremental() %}
-        and not exists (select 1 from {{ this }} as fact where {{ same_key('fact', 'known', config.get('unique_key')) }})
-    {% endif %}
+    from {{ ref('int_' ~ fact['feed'] ~ '_versioned') }}
+    where known_to is null and {{ is_to_write(fact['key']) }}
 {% endmacro %}
 
 {# Join condition: the version of a dimension's member that holds on a day. #}

@@ -1,7 +1,7 @@
-{# The history of what was known, per business key. One rule for all feeds.
+{# The history of what was known, per business key: one rule for all feeds.
 
-   A night forgets the keys that were delivered on (or taken back from) a stale day, then adds every key that is
-   missing. Both steps look only at what stands in the tables, so a crash between runs leaves nothing to repair. #}
+   A night writes again the keys whose raw records of a stale day changed, all their versions. What is touched is read
+   from the tables as they stand, so a run that crashed is simply repeated by the next one. #}
 
 {% macro stale_days(feeds) -%}
     select delivered_on
@@ -9,29 +9,24 @@
     where feed in ('{{ feeds | join("', '") }}')
 {%- endmacro %}
 
-{% macro same_key(left, right, key) -%}
-    {% for column in key %}{{ left }}.{{ column }} = {{ right }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
-{%- endmacro %}
-
-{# Pre-hook: drop the versions of every key whose raw records of a stale day changed. A key whose records are gone
-   from raw is found through the versions that began or ended on that day. #}
-{% macro forget_touched(feed) %}
+{# Pre-hook: collect the keys a night writes again. A key whose records are gone from raw is found through the
+   versions that began or ended on the stale day. #}
+{% macro collect_touched_keys() %}
     {% if is_incremental() %}
-        {% set key = config.get('unique_key') %}
-        {% set columns = key | join(', ') %}
-        with touched as (
-            select {{ columns }} from {{ ref('stg_' ~ feed) }} where _delivered_on in ({{ stale_days([feed]) }})
-            union
-            select {{ columns }}
-            from {{ this }}
-            where known_from in ({{ stale_days([feed]) }}) or known_to in ({{ stale_days([feed]) }})
-        )
-        delete from {{ this }}
-        where ({{ columns }}) in (select {{ columns }} from touched)
+        {% set feed = config.get('meta')['feed'] %}
+        {% set columns = config.get('unique_key') | join(', ') %}
+        create or replace temporary table keys_to_write as
+        select {{ columns }}
+        from {{ ref('stg_' ~ feed) }}
+        where _delivered_on in ({{ stale_days([feed]) }})
+        union
+        select {{ columns }}
+        from {{ this }}
+        where known_from in ({{ stale_days([feed]) }}) or known_to in ({{ stale_days([feed]) }})
     {% endif %}
 {% endmacro %}
 
-{# All versions of the keys that are not in the table yet: key, content, known_from, known_to and provenance.
+{# All versions of the keys to write: key, content, known_from, known_to and provenance.
 
    Records of a key are ordered by delivery day, path and record number. Only the last of a day counts; a record that
    says what the one before it said changes nothing; a withdrawal ends a version and begins none. #}
@@ -51,10 +46,8 @@
                     lead(_delivered_on) over (
                         {{ partition }} order by _delivered_on, _source_path, _record_no
                     ) as next_delivered_on
-                from {{ ref('stg_' ~ feed) }} as staged
-                {% if is_incremental() %}
-                where not exists (select 1 from {{ this }} as known where {{ same_key('known', 'staged', key) }})
-                {% endif %}
+                from {{ ref('stg_' ~ feed) }}
+                where {{ is_to_write(key) }}
             ) as records
             where next_delivered_on is null or next_delivered_on <> known_from
         ) as days

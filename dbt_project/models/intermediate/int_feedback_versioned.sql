@@ -4,8 +4,8 @@
     'product_id'
 ] %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
-    pre_hook="{{ forget_touched('feedback') }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
+    unique_key=key, meta={'feed': 'feedback'}, pre_hook="{{ collect_touched_keys() }}"
 ) }}
 
 with versions as ({{ versioned('feedback', key, content) }})

@@ -5,8 +5,8 @@
     'status'
 ] %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
-    pre_hook="{{ forget_touched('order_lines') }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
+    unique_key=key, meta={'feed': 'order_lines'}, pre_hook="{{ collect_touched_keys() }}"
 ) }}
 
 with versions as ({{ versioned('order_lines', key, content) }})

@@ -5,8 +5,8 @@
     'quantity_rejected', 'status'
 ] %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
-    pre_hook="{{ forget_touched('purchase_order_lines') }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
+    unique_key=key, meta={'feed': 'purchase_order_lines'}, pre_hook="{{ collect_touched_keys() }}"
 ) }}
 
 with versions as ({{ versioned('purchase_order_lines', key, content) }})

@@ -3,8 +3,8 @@
     'valid_to', 'unit_price', 'currency', 'min_order_quantity', 'order_multiple', 'lead_time_days'
 ] %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
-    pre_hook="{{ forget_touched('supplier_products') }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
+    unique_key=key, meta={'feed': 'supplier_products'}, pre_hook="{{ collect_touched_keys() }}"
 ) }}
 
 with versions as ({{ versioned('supplier_products', key, content) }})

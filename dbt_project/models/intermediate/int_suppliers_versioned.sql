@@ -3,8 +3,8 @@
     'supplier_name', 'country_code', 'currency', 'payment_terms_days', 'is_approved'
 ] %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=key,
-    pre_hook="{{ forget_touched('suppliers') }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
+    unique_key=key, meta={'feed': 'suppliers'}, pre_hook="{{ collect_touched_keys() }}"
 ) }}
 
 with versions as ({{ versioned('suppliers', key, content) }})

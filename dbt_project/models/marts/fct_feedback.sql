@@ -1,9 +1,15 @@
+{% set fact = {
+    'feed': 'feedback',
+    'key': ['feedback_id'],
+    'business_day': 'submitted_on',
+    'uses': ['products', 'customers']
+} %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=['feedback_id'],
-    pre_hook="{{ forget_outdated('feedback', 'submitted_on', ['products', 'customers']) }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail', unique_key=fact.key,
+    meta={'fact': fact}, pre_hook="{{ collect_outdated_keys() }}"
 ) }}
 
-with responses as ({{ missing_rows('feedback') }}),
+with responses as ({{ current_rows(fact) }}),
 
 products as (select product_key, product_id, valid_from, valid_to from {{ ref('dim_products') }}),
 

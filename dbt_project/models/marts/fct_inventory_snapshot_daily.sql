@@ -1,9 +1,15 @@
+{% set fact = {
+    'feed': 'inventory_levels',
+    'key': ['product_id', 'location_id', 'measured_on'],
+    'business_day': 'measured_on',
+    'uses': ['products']
+} %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=['product_id', 'location_id', 'measured_on'],
-    pre_hook="{{ forget_outdated('inventory_levels', 'measured_on', ['products']) }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail', unique_key=fact.key,
+    meta={'fact': fact}, pre_hook="{{ collect_outdated_keys() }}"
 ) }}
 
-with levels as ({{ missing_rows('inventory_levels') }}),
+with levels as ({{ current_rows(fact) }}),
 
 products as (select product_key, product_id, valid_from, valid_to from {{ ref('dim_products') }})
 

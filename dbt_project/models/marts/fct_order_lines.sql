@@ -1,9 +1,15 @@
+{% set fact = {
+    'feed': 'order_lines',
+    'key': ['order_id', 'line_no'],
+    'business_day': 'ordered_on',
+    'uses': ['products', 'customers', 'exchange_rates']
+} %}
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', unique_key=['order_id', 'line_no'],
-    pre_hook="{{ forget_outdated('order_lines', 'ordered_on', ['products', 'customers', 'exchange_rates']) }}"
+    materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail', unique_key=fact.key,
+    meta={'fact': fact}, pre_hook="{{ collect_outdated_keys() }}"
 ) }}
 
-with lines as ({{ missing_rows('order_lines') }}),
+with lines as ({{ current_rows(fact) }}),
 
 products as (select product_key, product_id, valid_from, valid_to from {{ ref('dim_products') }}),
 
