@@ -57,7 +57,8 @@ TABLES = {
         column_name VARCHAR,
         message VARCHAR NOT NULL,
         raw_text VARCHAR,                  -- as delivered
-        status VARCHAR NOT NULL,           -- open or released
+        mended_text VARCHAR,               -- what was let in instead, when a release mended it
+        status VARCHAR NOT NULL,           -- open, released, or superseded with its file
         released_at TIMESTAMP,
         released_by VARCHAR
     """,

@@ -51,6 +51,8 @@ def ingest(
     report = IngestReport()
     with warehouse.write() as connection:
         prepare(connection, profile)
+        # A checkpoint every 16 MB of log, the default, would cost more than the commits themselves.
+        connection.execute("set checkpoint_threshold = '256MB'")
         copies.clean()
         register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id)
         for number, delivery in enumerate(deliveries, start=1):

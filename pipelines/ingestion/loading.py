@@ -93,7 +93,7 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading) -> Loaded:
         result.seen += seen
         _count(result, conformed)
         if conformed.rows.num_rows:
-            hashes.append(_insert(connection, reading, conformed.rows, result))
+            hashes.append(insert_rows(connection, reading, conformed.rows, result))
         insert_quarantine(connection, reading, conformed.rejects)
     _settle_keys(connection, reading, hashes, result)
     _assert_balanced(reading, result)
@@ -145,8 +145,8 @@ def plus(left: Decimal | None, right: Decimal | None) -> Decimal | None:
     return left + right
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, reading: Reading, rows: pa.Table, result: Loaded) -> Hashes:
-    """Insert rows and return a hash of each one's delivery day and key."""
+def insert_rows(connection: duckdb.DuckDBPyConnection, reading: Reading, rows: pa.Table, result: Loaded) -> Hashes:
+    """Insert contract rows, count them, and return a hash of each one's delivery day and key."""
     day = "_delivered_on" if reading.delivered_on is None else f"date '{reading.delivered_on}'"
     columns = [f'"{column.name}"' for column in reading.feed.columns]
     connection.register("conformed_rows", rows)

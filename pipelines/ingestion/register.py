@@ -14,10 +14,19 @@ import duckdb
 
 from pipelines.errors import FileRefusedError
 from pipelines.ingestion.landed import Landed, LandedCopies
-from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, file_id_of
-from pipelines.ingestion.loading import Loaded, Reading, business_from, day_facts, load, quarantine_id
+from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, as_duplicate, file_id_of, with_counts, with_released
+from pipelines.ingestion.loading import (
+    Loaded,
+    Reading,
+    business_from,
+    day_facts,
+    insert_rows,
+    load,
+    quarantine_id,
+)
 from pipelines.ingestion.lookups import Lookups, LookupTable
 from pipelines.ingestion.marks import Marks
+from pipelines.ingestion.releasing import Release, delivered_amount, judge
 from pipelines.settings import audit_time
 from pipelines.sources.contracts import contract
 from pipelines.sources.landing import Delivery, source_of
@@ -79,7 +88,6 @@ class Register:
             freed = [self._supersede(old, file, marks) for old in outdated]
             if known is not None and known.holds_rows:
                 self._remove_rows(known, marks)
-            self._forget_quarantine(file.file_id)
             self._ledger.put(replace(file, status="duplicate"))
             for content in dict.fromkeys((file.content_sha256, *freed)):
                 self._settle(file.feed, content, delivery, lookups, marks)
@@ -133,11 +141,11 @@ class Register:
         for other in others:
             if other.holds_rows:
                 self._remove_rows(other, marks)
-                self._forget_quarantine(other.file_id)
+            self._forget_quarantine(other.file_id)
         if not owner.holds_rows:
             owner = self._load(owner, delivery, lookups, marks)
         for other in others:
-            self._ledger.put(_duplicate(other, owner))
+            self._ledger.put(as_duplicate(other, owner))
 
     def _load(self, file: LedgerFile, delivery: Delivery, lookups: dict[str, LookupTable], marks: Marks) -> LedgerFile:
         source = delivery.source
@@ -147,11 +155,29 @@ class Register:
             if found is None:
                 return file
             source, lookups = found, self._lookups.of(found, file.delivered_on)
-        reading = self.reading(file, source, lookups)
+        return self._read(file, self.reading(file, source, lookups), marks)
+
+    def _read(self, file: LedgerFile, reading: Reading, marks: Marks) -> LedgerFile:
+        """Read the whole file into its table; what was released from its quarantine before is let in again."""
+        released = self._released(file.file_id) if self._ledger.is_stored(file.file_id) else []
+        if self._ledger.is_stored(file.file_id):
+            self._forget_quarantine(file.file_id)
         loaded = load(self._connection, reading)
         marks.add(file.feed, loaded.touched, loaded.loaded)
-        digest = mapping_digest(file.feed, source, self._profile, lookups)
-        return self._ledger.put(_with_counts(file, loaded, digest, contract(file.feed).version))
+        digest = mapping_digest(file.feed, reading.source, self._profile, reading.lookups)
+        file = self._ledger.put(with_counts(file, loaded, digest, reading.feed.version))
+        if released:
+            self._let_in(file, reading, released, marks)
+            file = self._ledger.get(file.file_id) or file
+        return file
+
+    def _released(self, file_id: str) -> list[Release]:
+        rows = self._connection.execute(
+            "select quarantine_id, record_no, mended_text, released_by from ops.quarantine "
+            "where file_id = ? and status = 'released'",
+            [file_id],
+        ).fetchall()
+        return [Release(*row) for row in rows]
 
     def reading(self, file: LedgerFile, source: Source, lookups: dict[str, LookupTable]) -> Reading:
         """How a file of the ledger is read under the current contract and profile."""
@@ -165,6 +191,54 @@ class Register:
             delivered_on=file.delivered_on,
             lookups=lookups,
         )
+
+    def release(self, file_id: str, releases: list[Release]) -> dict[str, str]:
+        """Let refused records of one loaded file in, in one transaction; {quarantine id: why it stays}.
+
+        A file that would now be read differently is read anew first, which lets in whatever passes.
+        """
+        file = self._ledger.get(file_id)
+        source = source_of(self._profile, file.feed, file.source_path) if file is not None else None
+        if file is None or not file.holds_rows or source is None:
+            why = "Its file is not loaded, or its source is no longer in the profile."
+            return {each.quarantine_id: why for each in releases}
+        try:
+            lookups = self._lookups.of(source, file.delivered_on)
+            reading = self.reading(file, source, lookups)
+            with self._transaction() as marks:
+                if file.mapping_digest != mapping_digest(file.feed, source, self._profile, lookups):
+                    self._remove_rows(file, marks)
+                    file = self._read(file, reading, marks)
+                return self._let_in(file, reading, releases, marks)
+        except FileRefusedError as error:
+            return {each.quarantine_id: f"{error.cause}. {error.remedy}" for each in releases}
+
+    def _let_in(self, file: LedgerFile, reading: Reading, releases: list[Release], marks: Marks) -> dict[str, str]:
+        still_open = self._open_records(file.file_id)
+        releases = [each for each in releases if each.quarantine_id in still_open]
+        if not releases:
+            return {}
+        judged = judge(self._connection, reading, releases)
+        loaded = Loaded()
+        for rows in judged.rows:
+            insert_rows(self._connection, reading, rows, loaded)
+        marks.add(file.feed, loaded.touched, loaded.loaded)
+        released = [each for each in releases if each.record_no not in judged.refused]
+        delivered = delivered_amount(reading, {each.record_no for each in released})
+        for each in released:
+            self._connection.execute(
+                "update ops.quarantine set status = 'released', mended_text = ?, released_at = ?, released_by = ? "
+                "where quarantine_id = ?",
+                [each.text, audit_time(), each.released_by, each.quarantine_id],
+            )
+        self._ledger.put(with_released(file, loaded, delivered))
+        return {each.quarantine_id: judged.refused[each.record_no] for each in releases if each not in released}
+
+    def _open_records(self, file_id: str) -> set[str]:
+        rows = self._connection.execute(
+            "select quarantine_id from ops.quarantine where file_id = ? and status = 'open'", [file_id]
+        ).fetchall()
+        return {row[0] for row in rows}
 
     def _supersede(self, old: LedgerFile, new: LedgerFile, marks: Marks) -> str:
         """Take back what an older content of the same path and day brought; return the content it held."""
@@ -266,50 +340,3 @@ def mapping_digest(feed: str, source: Source, profile: Profile, lookups: dict[st
 
 def _is_read_alike(known: LedgerFile, file: LedgerFile) -> bool:
     return known.mapping_digest == file.mapping_digest and known.contract_version == file.contract_version
-
-
-def _with_counts(file: LedgerFile, loaded: Loaded, digest: str, version: str) -> LedgerFile:
-    return replace(
-        file,
-        status="loaded_with_quarantine" if loaded.quarantined else "loaded",
-        reason_code=None,
-        message=None,
-        duplicate_of=None,
-        superseded_by=None,
-        records_seen=loaded.seen,
-        records_loaded=loaded.loaded,
-        records_duplicate=loaded.duplicate,
-        records_quarantined=loaded.quarantined,
-        records_filtered=loaded.filtered,
-        amount_seen=loaded.amount_seen,
-        amount_loaded=loaded.amount_loaded,
-        amount_duplicate=loaded.amount_duplicate,
-        amount_quarantined=loaded.amount_quarantined,
-        ignored_columns=", ".join(loaded.ignored_columns) or None,
-        missing_columns=", ".join(loaded.missing_columns) or None,
-        contract_version=version,
-        mapping_digest=digest,
-    )
-
-
-def _duplicate(file: LedgerFile, owner: LedgerFile) -> LedgerFile:
-    """The file as a duplicate of its content's owner: all its records are accounted for there."""
-    return replace(
-        file,
-        status="duplicate",
-        reason_code=None,
-        message=None,
-        duplicate_of=owner.file_id,
-        superseded_by=None,
-        records_seen=owner.records_seen,
-        records_loaded=0,
-        records_duplicate=owner.records_seen,
-        records_quarantined=0,
-        records_filtered=0,
-        amount_seen=owner.amount_seen,
-        amount_loaded=None,
-        amount_duplicate=owner.amount_seen,
-        amount_quarantined=None,
-        ignored_columns=owner.ignored_columns,
-        missing_columns=owner.missing_columns,
-    )
