@@ -23,8 +23,9 @@ from pipelines.sources.occurrences import Ordinals, Repeats
 from pipelines.sources.plan import Plan
 from pipelines.sources.profiles import Notation, Profile, Source
 from pipelines.sources.rules import broken_rules
+from pipelines.sources.texts import without_null_values
 from pipelines.sources.typed import CANONICAL, arrow_type, days_of, typed_values
-from pipelines.sources.values import Values, without_null_values
+from pipelines.sources.values import Values
 
 Mask = npt.NDArray[np.bool_]
 

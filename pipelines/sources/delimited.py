@@ -121,14 +121,13 @@ class _Text:
         self.stream = Utf8Stream(handle, self.place, notation.encoding)
         self.origin = self.stream.origin  # place in the file of the first byte of `text`
         self._chunk_bytes = chunk_bytes
-        self.text, self._is_last = self.stream.read(chunk_bytes)
-        self.text = self.text.removeprefix(MARK)
-        if not self.text and self._is_last:
+        if path.stat().st_size <= self.origin:
             raise FileRefusedError("empty_file", self.place, "has no content", "Have it sent again.")
         if not ends_with_newline(path, self.stream.newline):
             raise FileRefusedError(
                 "no_final_newline", self.place, "does not end with a line end, so it may be cut", "Have it sent again."
             )
+        self.text, self._is_last = self.stream.read(chunk_bytes)
 
     def header(self) -> bytes:
         """The header record, line end included; the text then begins behind it."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sources.contracts import Column
-from pipelines.sources.values import lengths_in_bytes
+from pipelines.sources.texts import lengths_in_bytes
 
 Mask = npt.NDArray[np.bool_]
 

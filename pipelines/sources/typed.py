@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sources.contracts import Column
+from pipelines.sources.moments import moments_in_utc
 from pipelines.sources.profiles import Notation
-from pipelines.sources.values import Values, moments_in_utc, read_text
+from pipelines.sources.values import Values, read_text
 
 CANONICAL = Notation()
 TYPES = {
@@ -60,6 +61,10 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def _is_exact(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+
+
 def _direct(delivered: pa.Array, kind: pa.DataType, zone: str) -> pa.Array | None:
     """The column by a cast that cannot change a value; None when there is none for these types.
 
@@ -74,8 +79,9 @@ def _direct(delivered: pa.Array, kind: pa.DataType, zone: str) -> pa.Array | Non
         return delivered.cast(kind)
     if pa.types.is_date(kind) and pa.types.is_timestamp(have) and not have.tz:
         return _days_at_midnight(delivered)
-    is_exact = pa.types.is_integer(have) or pa.types.is_decimal(have)
-    if is_exact and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+    if pa.types.is_integer(have) and pa.types.is_decimal(kind):
+        return delivered.cast(pa.decimal128(38, kind.scale)).cast(kind)
+    if _is_exact(have) and _is_exact(kind):
         return delivered.cast(kind)
     return None
 

@@ -119,10 +119,8 @@ def _record(text: str, start: int, delimiter: str, quote: str, cell_limit: int) 
             position += 1
         if not is_quoted:
             value = text[begin:position]
-            if quote in value:
-                code = code or "stray_quote"
-            if text[position] == "\n":
-                value = value.removesuffix("\r")
+            code = code or ("stray_quote" if quote in value else None)
+            value = value.removesuffix("\r") if text[position] == "\n" else value
         if _size(text[begin:position]) > cell_limit:
             code = code or "cell_too_long"
         cells.append((value, is_quoted))
@@ -132,7 +130,7 @@ def _record(text: str, start: int, delimiter: str, quote: str, cell_limit: int) 
 
 
 def _close(text: str, begin: int, delimiter: str, quote: str, cell_limit: int) -> tuple[int | None, bool]:
-    """Where the quote opened at `begin` is closed (None: never, as far as can be known), and if the field ends there."""
+    """Where the quote opened at `begin` is closed (None: never, as far as one can know); if the field ends there."""
     close = begin + 1
     while close < len(text) and (text[close] != quote or text[close + 1] == quote):
         close += 1 if text[close] != quote else 2
