@@ -106,9 +106,14 @@ def ledger(feed: Contract) -> str:
 def volumes(feed: Contract) -> str:
     """One row per judged day: its rows, and the rows its weekday usually has.
 
-    Usual is the median of the same weekday in the weeks before, give or take 30 % of it or three median absolute
-    deviations, whichever is more. A day without a delivery counts as none; days before the first one do not count.
+    Usual is the median of the same weekday in the weeks before, give or take the largest of: 30 % of it, three median
+    absolute deviations, and three times its square root, which is what chance alone does to counts: small feeds stay
+    quiet. A day without a delivery counts as none; days before the first one do not count.
     """
+    band = (
+        f"greatest({VOLUME_SHARE} * usual, {VOLUME_DEVIATIONS} * deviation, "
+        f"{VOLUME_DEVIATIONS} * sqrt(greatest(usual, 1)))"
+    )
     return f"""(
   with counts as (
     select _delivered_on as counted_on, count(*) as row_count from {feed.table}
@@ -130,8 +135,7 @@ def volumes(feed: Contract) -> str:
     from past group by all having count(*) >= {VOLUME_WEEKS_NEEDED}
   )
   select d.{PARTITION}, coalesce(c.row_count, 0) as row_count,
-    usual - greatest({VOLUME_SHARE} * usual, {VOLUME_DEVIATIONS} * deviation) as usual_from,
-    usual + greatest({VOLUME_SHARE} * usual, {VOLUME_DEVIATIONS} * deviation) as usual_to
+    usual - {band} as usual_from, usual + {band} as usual_to
   from judged_days as d
   left join counts as c on c.counted_on = d.{PARTITION}
   left join centred using ({PARTITION})

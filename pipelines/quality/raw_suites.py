@@ -134,7 +134,7 @@ def _ledger_rules(feed: Contract) -> list[Rule]:
         ),
     ]
     if feed.control_amount:
-        amounts = "amount_loaded + coalesce(amount_duplicate, 0) + coalesce(amount_quarantined, 0)"
+        amounts = "coalesce(amount_loaded, 0) + coalesce(amount_duplicate, 0) + coalesce(amount_quarantined, 0)"
         gap = "coalesce(amount_here, 0) - if(is_loaded, coalesce(amount_loaded, 0), 0)"
         rules += [
             at_most(
@@ -155,7 +155,7 @@ def _ledger_rules(feed: Contract) -> list[Rule]:
 
 
 VOLUME_REASON = (
-    "Rows differ from the median of this weekday by more than 30 % and three times its usual deviation; "
+    "Rows differ from what this weekday usually brings by more than 30 % and more than its own ups and downs; "
     "a delivery cut at the end of a record shows nowhere else."
 )
 VOLUME_RULES = [

@@ -22,7 +22,8 @@ SHOWN_OUTCOMES = 200
 # Worst first; a day and a table are as bad as the worst of their outcomes.
 STATES = ("failed", "stale", "warning", "passed")
 OUTCOMES = """
-    select r.stage, r.asset, r.check_name, r.partition_on, r.source, coalesce(r.observed, ''), coalesce(r.message, ''),
+    select r.stage, r.asset, r.check_name, r.partition_on, r.source, coalesce(r.observed, ''),
+        if(v.version <> r.table_version, 'Written again since it was judged: run the day.', coalesce(r.message, '')),
         case
             when v.version is not null and v.version <> r.table_version then 'stale'
             when r.passed then 'passed'
