@@ -5,15 +5,15 @@ from datetime import date
 
 import duckdb
 
-from pipelines.ingestion.landed import LandedCopies
-from pipelines.ingestion.lookups import Lookups
 from pipelines.ingestion.register import Outcome, Register
 from pipelines.ingestion.report import FeedDay, IngestReport, RefusedFile
 from pipelines.ops import prepare
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contract
+from pipelines.sources.landed import LandedCopies
 from pipelines.sources.landing import Days, find_deliveries
+from pipelines.sources.lookup_files import Lookups
 from pipelines.sources.profiles import Profile
 
 Progress = Callable[[str, int, int], None]

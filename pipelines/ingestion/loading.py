@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.errors import FileRefusedError, ProfileError, WarehouseError
-from pipelines.ingestion.lookups import LookupTable
 from pipelines.sources.chunks import Reject
 from pipelines.sources.conform import Conformed, Conformer
 from pipelines.sources.contracts import Contract
 from pipelines.sources.formats import read_records
+from pipelines.sources.lookup_files import LookupTable
 from pipelines.sources.profiles import Profile, Source
 
 Hashes = npt.NDArray[np.uint64]

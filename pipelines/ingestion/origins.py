@@ -7,9 +7,9 @@ from datetime import date
 import duckdb
 
 from pipelines.errors import OpscopeError
-from pipelines.ingestion.landed import LandedCopies
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contract
+from pipelines.sources.landed import LandedCopies
 
 
 @dataclass(frozen=True)

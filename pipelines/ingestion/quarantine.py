@@ -11,13 +11,13 @@ from datetime import date
 import duckdb
 
 from pipelines.errors import OpscopeError
-from pipelines.ingestion.landed import LandedCopies
-from pipelines.ingestion.lookups import Lookups
 from pipelines.ingestion.register import Register
 from pipelines.ingestion.releasing import Release
 from pipelines.ops import prepare
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
+from pipelines.sources.landed import LandedCopies
+from pipelines.sources.lookup_files import Lookups
 from pipelines.sources.profiles import Profile
 
 SELECTION = """

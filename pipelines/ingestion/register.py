@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from pipelines.errors import FileRefusedError
-from pipelines.ingestion.landed import Landed, LandedCopies
 from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, as_duplicate, file_id_of, with_counts, with_released
 from pipelines.ingestion.loading import (
     Loaded,
@@ -24,12 +23,13 @@ from pipelines.ingestion.loading import (
     load,
     quarantine_id,
 )
-from pipelines.ingestion.lookups import Lookups, LookupTable
 from pipelines.ingestion.marks import Marks
 from pipelines.ingestion.releasing import Release, delivered_amount, judge
 from pipelines.settings import audit_time
 from pipelines.sources.contracts import contract
+from pipelines.sources.landed import Landed, LandedCopies
 from pipelines.sources.landing import Delivery, source_of
+from pipelines.sources.lookup_files import Lookups, LookupTable
 from pipelines.sources.profiles import Profile, Source
 
 # Stands for the content of a file that could not be read, so that it is known by its path alone.

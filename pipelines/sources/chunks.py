@@ -43,3 +43,14 @@ class Chunk:
     @property
     def records_seen(self) -> int:
         return len(self.record_no) + len(self.rejects)
+
+    def head(self, count: int) -> "Chunk":
+        """The chunk cut after that many records, refused ones included."""
+        if self.records_seen <= count:
+            return self
+        numbers = sorted([*self.record_no.to_pylist(), *(reject.record_no for reject in self.rejects)])
+        last = numbers[count - 1] if count else 0
+        kept = sum(number <= last for number in self.record_no.to_pylist())
+        offsets = None if self.byte_offset is None else self.byte_offset[:kept]
+        rejects = [reject for reject in self.rejects if reject.record_no <= last]
+        return Chunk(self.records.slice(0, kept), self.record_no[:kept], offsets, self.raw_text, rejects)

@@ -6,8 +6,8 @@ from datetime import date
 import pyarrow as pa
 
 from pipelines.errors import FileRefusedError
-from pipelines.ingestion.landed import LandedCopies
 from pipelines.sources.formats import read_records
+from pipelines.sources.landed import LandedCopies
 from pipelines.sources.landing import Entry, list_landing
 from pipelines.sources.patterns import compile_pattern
 from pipelines.sources.profiles import Lookup, Source

@@ -1,0 +1,226 @@
+"""What is wrong with a profile, told to the person who writes it: reads a little of what it finds and loads nothing."""
+
+import difflib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from pipelines.errors import FileRefusedError, OpscopeError, ProfileError
+from pipelines.ops import REASONS
+from pipelines.sources.chunks import Reject
+from pipelines.sources.conform import Conformer
+from pipelines.sources.contracts import FEEDS, Contract, contract
+from pipelines.sources.expressions import parse_expression
+from pipelines.sources.formats import read_header, read_records
+from pipelines.sources.landed import LandedCopies
+from pipelines.sources.landing import Delivery, find_deliveries, list_landing
+from pipelines.sources.lookup_files import Lookups
+from pipelines.sources.profiles import Profile, Source, load_profile
+
+SAMPLE_RECORDS = 1_000
+SHOWN_PATHS = 5
+SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth saying; `remedy` is empty when there is nothing to do."""
+
+    severity: Literal["ok", "warning", "error"]
+    place: str
+    message: str
+    remedy: str = ""
+
+
+def check_profile(name_or_path: str, landing_url: str, *, sample_records: int = SAMPLE_RECORDS) -> list[Finding]:
+    """Everything a profile can be told before its first run.
+
+    Checks the file itself, its expressions, which deliveries each source finds, and the header and first records of
+    each source's newest one.
+
+    Args:
+        name_or_path: A shipped profile or a profile file.
+        landing_url: Where the deliveries lie.
+        sample_records: How many records of each source are tried.
+    """
+    try:
+        profile = load_profile(name_or_path)
+    except ProfileError as error:
+        return [_error(error)]
+    findings = [finding for feed, number, source in _sources(profile) for finding in _expressions(feed, number, source)]
+    if findings:
+        return findings
+    try:
+        deliveries = find_deliveries(profile, landing_url)
+    except ProfileError as error:
+        return [_error(error)]
+    with tempfile.TemporaryDirectory() as folder:
+        copies = LandedCopies(Path(folder))
+        checker = _Checker(profile, landing_url, copies, Lookups(copies, landing_url), sample_records)
+        for feed, number, source in _sources(profile):
+            found = [each for each in deliveries if each.feed == feed and each.source is source]
+            findings += checker.check(_place(feed, number), source, contract(feed), found)
+    return [*findings, *_lacking(profile)]
+
+
+def _sources(profile: Profile) -> list[tuple[str, int, Source]]:
+    return [(feed, number, source) for feed, sources in profile.feeds.items() for number, source in enumerate(sources)]
+
+
+def _place(feed: str, number: int) -> str:
+    return f"feeds.{feed}" + (f"[{number}]" if number else "")
+
+
+def _error(error: OpscopeError, place: str = "") -> Finding:
+    return Finding("error", place or error.place, error.cause, error.remedy)
+
+
+def _expressions(feed: str, number: int, source: Source) -> Iterator[Finding]:
+    texts = {f"columns.{name}": mapping.expression for name, mapping in source.columns.items()} | {
+        "where": source.where
+    }
+    for key, text in texts.items():
+        if text is not None:
+            try:
+                parse_expression(text, key)
+            except ProfileError as error:
+                yield _error(error, f"{_place(feed, number)}.{key}")
+
+
+def _lacking(profile: Profile) -> list[Finding]:
+    lacking = [feed for feed in FEEDS if feed not in profile.feeds]
+    if not lacking:
+        return []
+    return [Finding("warning", "feeds", f"there is no {', '.join(lacking)}; what depends on them stays empty")]
+
+
+@dataclass
+class _Tried:
+    """What came of the records that were tried."""
+
+    seen: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    keys: list[pa.Table] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Checker:
+    profile: Profile
+    landing_url: str
+    copies: LandedCopies
+    lookups: Lookups
+    sample_records: int
+
+    def check(self, place: str, source: Source, feed: Contract, found: Sequence[Delivery]) -> Iterator[Finding]:
+        if not found:
+            yield self._nothing_found(place, source)
+            return
+        days = sorted(each.delivered_on for each in found if each.delivered_on is not None)
+        span = f", {' to '.join(dict.fromkeys(map(str, (days[0], days[-1]))))}" if days else ""
+        yield Finding("ok", place, f"finds {len(found)} deliver{'y' if len(found) == 1 else 'ies'}{span}")
+        newest = found[-1]
+        try:
+            landed = self.copies.land(newest.source_path, newest.open)
+            tables = {name: each.records for name, each in self.lookups.of(source, newest.delivered_on).items()}
+            with closing(Conformer(source, feed, self.profile, tables)) as conformer:
+                header = read_header(landed.path, source, newest.source_path)
+                missing = list(_header_findings(f"{place}, {newest.source_path}", source, feed, header, conformer))
+                yield from missing
+                if not any(finding.severity == "error" for finding in missing):
+                    yield from self._records(f"{place}, {newest.source_path}", landed.path, newest, conformer)
+        except (FileRefusedError, ProfileError) as error:
+            yield _error(error, f"{place}, {newest.source_path}")
+
+    def _nothing_found(self, place: str, source: Source) -> Finding:
+        paths = [entry.path for entry in list_landing(self.landing_url) if not entry.is_folder]
+        near = difflib.get_close_matches(source.path or "", paths, n=SHOWN_PATHS, cutoff=0.4) or paths[:SHOWN_PATHS]
+        there = f"there are {', '.join(map(repr, near))}" if near else "the landing holds no file"
+        return Finding(
+            "error",
+            place,
+            f"no file in {self.landing_url} matches {source.path!r}; {there}",
+            "Write the path relative to the landing; * stands for part of a name, {delivered_on:%Y%m%d} for the day.",
+        )
+
+    def _records(self, place: str, path: Path, delivery: Delivery, conformer: Conformer) -> Iterator[Finding]:
+        tried = self._try(path, delivery, conformer)
+        by_rule = sorted(tried.rejects, key=lambda each: (each.reason_code, each.column_name or ""))
+        for (code, column), group in groupby(by_rule, key=lambda each: (each.reason_code, each.column_name)):
+            rejects = list(group)
+            where = f" in {column}" if column else ""
+            example = f"record {rejects[0].record_no}: {rejects[0].message} | {rejects[0].raw_text[:SHOWN_CHARACTERS]}"
+            message = f"{len(rejects)} of {tried.seen} records tried would be refused ({code}{where}); {example}"
+            yield Finding("warning", place, message, REASONS[code])
+        if delivery.source.key_versions == "refuse":
+            yield from _key_findings(place, contract(delivery.feed), tried)
+        if not tried.rejects:
+            yield Finding("ok", place, f"all {tried.seen} records tried are sound")
+
+    def _try(self, path: Path, delivery: Delivery, conformer: Conformer) -> _Tried:
+        tried = _Tried()
+        key = [*contract(delivery.feed).key]
+        for chunk in read_records(path, delivery.source, conformer.required_columns, delivery.source_path):
+            conformed = conformer.conform(chunk.head(self.sample_records - tried.seen))
+            tried.rejects += conformed.rejects
+            days = [name for name in conformed.rows.column_names if name == "_delivered_on"]
+            tried.keys.append(conformed.rows.select([*key, *days]))
+            tried.seen += min(chunk.records_seen, self.sample_records - tried.seen)
+            if tried.seen >= self.sample_records:
+                break
+        return tried
+
+
+def _header_findings(
+    place: str, source: Source, feed: Contract, header: Sequence[str], conformer: Conformer
+) -> Iterator[Finding]:
+    for name in sorted(conformer.required_columns - set(header)):
+        targets = [column.name for column in feed.columns if _reads(source, column.name, name)]
+        need = f", which {', '.join(targets)} needs" if targets else ""
+        yield Finding(
+            "error", place, f"has no column {name!r}{need}; it has {', '.join(header)}", _hint(name, header, targets)
+        )
+    for name in conformer.missing_columns(header):
+        mapping = source.columns.get(name)
+        if mapping is not None and not feed.column(name).required:
+            written = mapping.source or mapping.expression
+            hint = _hint(mapping.source or "", header, [name])
+            yield Finding("warning", place, f"{name} stays empty: {written!r} is not in the file", hint)
+    if unused := [name for name in header if name not in conformer.used_columns]:
+        yield Finding("ok", place, f"not used: {', '.join(unused)}")
+
+
+def _reads(source: Source, target: str, delivered: str) -> bool:
+    mapping = source.columns.get(target)
+    return target == delivered if mapping is None else delivered in (mapping.source, *mapping.within)
+
+
+def _hint(name: str, header: Sequence[str], targets: Sequence[str]) -> str:
+    simple = {each.casefold().replace("_", "").replace(" ", ""): each for each in header}
+    near = difflib.get_close_matches(name.casefold().replace("_", "").replace(" ", ""), simple, n=1, cutoff=0.5)
+    target = targets[0] if targets else name
+    if near:
+        return f"Perhaps columns: {{{target}: {simple[near[0]]}}} is meant."
+    return f"Write columns: {{{target}: <delivered column>}}, or {{{target}: {{constant: <value>}}}}."
+
+
+def _key_findings(place: str, feed: Contract, tried: _Tried) -> Iterator[Finding]:
+    keys = pa.concat_tables(tried.keys) if tried.keys else None
+    if keys is None or not keys.num_rows:
+        return
+    counted = keys.group_by(keys.column_names).aggregate([([], "count_all")])
+    repeated = sum(count > 1 for count in counted.column("count_all").to_pylist())
+    if repeated:
+        yield Finding(
+            "warning",
+            place,
+            f"{repeated} keys ({', '.join(feed.key)}) stand more than once among {tried.seen} records; "
+            "records with one key that differ would be refused",
+            "If they are versions say key_versions: last_wins; if lines have no number, "
+            "line_no: {ordinal_within: [<order column>]}.",
+        )
