@@ -55,3 +55,8 @@
     ) as changes
     where not is_deleted
 {% endmacro %}
+
+{# Condition: two relations speak of the same key. #}
+{% macro same_key(left, right, key) -%}
+    {% for column in key %}{{ left }}.{{ column }} = {{ right }}.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+{%- endmacro %}
