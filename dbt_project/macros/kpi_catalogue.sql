@@ -23,6 +23,8 @@
         'kpi_fcs_04_forecast_value_added',
         'kpi_fcs_05_interval_coverage',
         'kpi_dat_01_freshness',
+        'kpi_dat_02_quarantine_rate',
+        'kpi_dat_03_reconciliation_gap',
     ]) }}
 {%- endmacro %}
 

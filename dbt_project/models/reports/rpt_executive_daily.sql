@@ -27,6 +27,8 @@
     'forecast_value_added_28d': ('FCS-04', 'trailing_28d'),
     'interval_coverage_28d': ('FCS-05', 'trailing_28d'),
     'freshness_hours': ('DAT-01', 'as_of'),
+    'quarantine_rate_28d': ('DAT-02', 'trailing_28d'),
+    'reconciliation_gap_28d': ('DAT-03', 'trailing_28d'),
 } %}
 
 with headline_values as (
