@@ -34,10 +34,10 @@ TABLES = {
         records_duplicate BIGINT NOT NULL,
         records_quarantined BIGINT NOT NULL,
         records_filtered BIGINT NOT NULL, -- left out by the profile's `where`
-        amount_seen DECIMAL(38,4),        -- control amount of the contract, where it has one
-        amount_loaded DECIMAL(38,4),
-        amount_duplicate DECIMAL(38,4),
-        amount_quarantined DECIMAL(38,4), -- of quarantined records whose amount could be read
+        amount_seen DECIMAL(38,8),        -- control amount of the contract, if it has one; no sum is rounded
+        amount_loaded DECIMAL(38,8),
+        amount_duplicate DECIMAL(38,8),
+        amount_quarantined DECIMAL(38,8), -- of quarantined records whose amount could be read
         ignored_columns VARCHAR,          -- delivered and not mapped, comma separated
         missing_columns VARCHAR,          -- optional and not delivered
         contract_version VARCHAR NOT NULL,

@@ -80,7 +80,7 @@ def feed_days(
 ) -> dict[tuple[str, date], FeedDay]:
     """The asked and the changed days of one feed as ledger and raw table now have them."""
     table = contract(feed).table
-    amount = contract(feed).control_amount or "null::decimal(38, 4)"
+    amount = contract(feed).control_amount or "null::decimal(38, 8)"
     rows = connection.execute(
         f"""
         with wanted as (select unnest(cast($changed as date[])) as day),

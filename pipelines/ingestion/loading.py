@@ -182,7 +182,7 @@ def day_facts(
     connection: duckdb.DuckDBPyConnection, feed: Contract, table: str, day: str, condition: str
 ) -> list[DayFacts]:
     """What the rows of a table that meet the condition are, per delivery day (`day` is its SQL)."""
-    amount = f"cast(sum({feed.control_amount}) as decimal(38, 4))" if feed.control_amount else "null"
+    amount = f"sum({feed.control_amount})" if feed.control_amount else "null"
     business = f'min("{feed.business_time}")' if feed.business_time else "null"
     found = connection.execute(
         f"select {day}, count(*), {amount}, {business} from {table} where {condition} group by 1"

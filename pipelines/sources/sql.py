@@ -7,9 +7,9 @@ environment variable the profile names and never appear in a message.
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -83,20 +83,25 @@ def _fetch(source: Source, day: date | None, address: sa.URL, spool: BinaryIO, p
         query = query.bindparams(sa.bindparam("delivered_on", day, sa.Date()))
     engine = sa.create_engine(address, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
-        result = connection.execution_options(stream_results=True, yield_per=FETCH_ROWS).execute(query)
-        names = list(result.keys())
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise FileRefusedError(
-                "duplicate_header", place, f"two columns are named {', '.join(repeated)}", "Name them apart with AS."
-            )
-        kinds = [ColumnKind() for _ in names]
-        schema = pa.schema([(name, pa.string()) for name in names])
-        with pq.ParquetWriter(spool, schema, compression="zstd", version="2.6") as writer:
-            for rows in result.partitions():
-                columns = zip(*rows, strict=True)
-                arrays = [[kind.text(cell) for cell in cells] for kind, cells in zip(kinds, columns, strict=True)]
-                writer.write_table(pa.table([pa.array(texts, pa.string()) for texts in arrays], schema=schema))
-            writer.add_key_value_metadata({KINDS_KEY: _kinds_text(names, kinds)})
+        streaming = connection.execution_options(stream_results=True, yield_per=FETCH_ROWS)
+        with closing(streaming.execute(query)) as result:
+            _write(result, spool, place)
+
+
+def _write(result: sa.CursorResult[Any], spool: BinaryIO, place: str) -> None:
+    names = list(result.keys())
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise FileRefusedError(
+            "duplicate_header", place, f"two columns are named {', '.join(repeated)}", "Name them apart with AS."
+        )
+    kinds = [ColumnKind() for _ in names]
+    schema = pa.schema([(name, pa.string()) for name in names])
+    with pq.ParquetWriter(spool, schema, compression="zstd", version="2.6") as writer:
+        for rows in result.partitions():
+            columns = zip(*rows, strict=True)
+            arrays = [[kind.text(cell) for cell in cells] for kind, cells in zip(kinds, columns, strict=True)]
+            writer.write_table(pa.table([pa.array(texts, pa.string()) for texts in arrays], schema=schema))
+        writer.add_key_value_metadata({KINDS_KEY: _kinds_text(names, kinds)})
 
 
 def _kinds_text(names: list[str], kinds: list[ColumnKind]) -> bytes:
