@@ -55,11 +55,12 @@ def _validate(frame: pd.DataFrame, asked: Mapping[tuple[str, ...], Rule]) -> dic
 @cache
 def _judge() -> tuple[Any, Any]:
     """The library, and the batch definition every frame is handed to."""
+    # Its import and one of its modules report at length on things that are no concern of a run.
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations as gx
-    for name in ("great_expectations", "great_expectations.data_context.types.base"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
     context: Any = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
