@@ -1,0 +1,176 @@
+"""What the doctor says of homes that are well and of homes that are not."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.health import Finding, deliveries, diagnose, environment, reconciliation, warehouse
+from pipelines.ops import prepare
+from pipelines.publishing import publish
+from pipelines.resources import Warehouse
+from pipelines.settings import Settings
+from pipelines.sources.profiles import load_profile
+
+PROFILE = "online_retail"
+FILE = """
+    insert into ops.files by name
+    select 'f' || {number} as file_id, 'order_lines' as feed, 'day{number}.csv' as source_path,
+        date '2011-12-{number:02d}' as delivered_on, 's' as content_sha256, 1 as delivered_bytes, '{status}' as status,
+        '{reason}' as reason_code, {seen} as records_seen, {loaded} as records_loaded, 0 as records_duplicate,
+        {refused} as records_quarantined, 0 as records_filtered, '1' as contract_version, 'm' as mapping_digest,
+        timestamp '2026-01-01' as ingested_at
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "landing").mkdir()
+    settings = Settings.model_validate({"home": tmp_path, "profile": PROFILE, "threads": 1})
+    with Warehouse(settings).write() as connection:
+        prepare(connection, load_profile(PROFILE))
+    return settings
+
+
+def run(settings: Settings, *statements: str) -> None:
+    with Warehouse(settings).write() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def file(
+    number: int, status: str = "loaded", reason: str = "", seen: int = 0, loaded: int = 0, refused: int = 0
+) -> str:
+    return FILE.format(number=number, status=status, reason=reason, seen=seen, loaded=loaded, refused=refused)
+
+
+def of(found: list[Finding], name: str) -> Finding:
+    (finding,) = [each for each in found if each.name == name]
+    return finding
+
+
+def test_a_new_home_needs_only_a_run(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"home": tmp_path / "new", "profile": PROFILE})
+    found = diagnose(settings)
+    assert not [finding for finding in found if finding.status == "fail"]
+    assert of(found, "warehouse").remedy == "Run `opscope run`."
+    assert not (tmp_path / "new").exists()
+
+
+def test_every_finding_that_is_not_well_has_a_remedy(settings: Settings) -> None:
+    run(
+        settings,
+        file(9, seen=2, loaded=1),
+        "insert into ops.stale_days values ('order_lines', '2011-12-09', '2011-12-09')",
+    )
+    found = diagnose(settings)
+    assert {finding.status for finding in found} == {"ok", "warn", "fail"}
+    assert all(finding.remedy for finding in found if finding.status != "ok")
+
+
+def test_the_installed_packages_are_compared_with_the_lock() -> None:
+    lock = "duckdb==9.9.9 \\\n    --hash=sha256:0\nnot-there==1.0\nelsewhere==1.0 ; sys_platform == 'x' \\\n"
+    finding = of(list(environment(lock)), "packages")
+    assert finding.status == "fail"
+    assert finding.detail.startswith("duckdb is ")
+    assert finding.detail.endswith("locked is 9.9.9, not-there is missing")
+
+
+def test_an_unknown_profile_does_not_hide_the_rest(settings: Settings) -> None:
+    found = diagnose(settings.model_copy(update={"profile": "no-such"}))
+    assert of(found, "profile").status == "fail"
+    assert of(found, "reconciliation").status == "ok"
+
+
+def test_records_that_do_not_add_up_are_a_failure(settings: Settings) -> None:
+    run(settings, file(1, seen=3, loaded=1, refused=1))
+    with Warehouse(settings).read() as connection:
+        (finding,) = reconciliation(connection)
+    assert finding.status == "fail"
+    assert "day1.csv does not add up" in finding.detail
+    assert "raw.order_lines has 0 rows, the ledger 1" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("today", "status"), [(date(2011, 12, 9), "ok"), (date(2011, 12, 10), "ok"), (date(2026, 1, 1), "ok")]
+)
+def test_a_company_that_ended_is_not_late(settings: Settings, today: date, status: str) -> None:
+    run(settings, file(9))
+    with Warehouse(settings).read() as connection:
+        found = list(deliveries(connection, load_profile(PROFILE), today))
+    assert of(found, "deliveries").status == status
+
+
+def test_a_silent_sender_and_refused_files_are_named(settings: Settings) -> None:
+    run(settings, file(1), file(2, "refused", "empty_file"))
+    with Warehouse(settings).read() as connection:
+        found = list(deliveries(connection, load_profile(PROFILE), date(2011, 12, 9)))
+    assert of(found, "deliveries").detail == "the last is of 2011-12-01, 8 days before 2011-12-09"
+    assert of(found, "refused files").detail == "1: day2.csv (empty_file)"
+
+
+def test_the_quarantine_rate_counts_by_reason(settings: Settings) -> None:
+    run(
+        settings,
+        file(1, seen=100, loaded=97, refused=3),
+        "insert into ops.quarantine by name select 'q' || i as quarantine_id, 'f1' as file_id, 'order_lines' as feed, "
+        "i as record_no, case when i = 0 then 'not_a_date' else 'field_count' end as reason_code, 'm' as message, "
+        "'open' as status from range(3) as r(i)",
+    )
+    finding = of(warehouse(settings, None), "quarantine")
+    assert (finding.status, finding.detail) == ("warn", "3 of 100 records (3.00%): field_count 2, not_a_date 1")
+
+
+@pytest.mark.parametrize(("is_blocking", "status"), [(True, "fail"), (False, "warn")])
+def test_failed_checks_are_named(settings: Settings, *, is_blocking: bool, status: str) -> None:
+    run(
+        settings,
+        "insert into ops.check_results by name select 'marts.x' as asset, 'unique_id' as check_name, "
+        f"date '2011-12-01' as partition_on, 'marts' as stage, 'gx' as source, {is_blocking} as is_blocking, "
+        "false as passed, '1' as table_version, timestamp '2026-01-01' as checked_at",
+    )
+    finding = of(warehouse(settings, None), "checks")
+    assert finding.status == status
+    assert "marts.x.unique_id on 2011-12-01" in finding.detail
+
+
+def test_a_warehouse_that_is_none_is_a_failure(settings: Settings) -> None:
+    settings.warehouse_path.write_bytes(b"not a database" * 1000)
+    (finding,) = warehouse(settings, None)
+    assert finding.status == "fail"
+    assert "run --all" in finding.remedy
+
+
+def test_damage_to_what_is_served_is_a_failure(settings: Settings) -> None:
+    run(settings, "create table marts.t as select 1 as x")
+    publish(
+        settings,
+        Warehouse(settings),
+        as_of=date(2011, 12, 9),
+        run_id="r",
+        revision="",
+        gate=lambda connection: None,
+    )
+    assert of(diagnose(settings), "published").status == "ok"
+    path = settings.published_path / "current" / "marts" / "t.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    finding = of(diagnose(settings), "published")
+    assert finding.status == "fail"
+    assert "t.parquet: differs" in finding.detail
+
+
+def test_leftovers_are_named(settings: Settings) -> None:
+    (settings.published_path / ".building-v000001_20111209_00000000").mkdir(parents=True)
+    assert ".building-v000001" in of(diagnose(settings), "leftovers").detail
+
+
+@pytest.mark.parametrize(("mode", "status"), [(0o755, "warn"), (0o750, "ok")])
+def test_a_warehouse_that_strangers_can_read_is_named(mode: int, status: str) -> None:
+    # Not under tmp_path, which lies in a folder that only its owner enters.
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.model_validate({"home": folder, "profile": PROFILE, "threads": 1})
+        run(settings, "select 1")
+        settings.warehouse_path.chmod(0o644)
+        Path(folder).chmod(mode)
+        assert of(diagnose(settings), "permissions").status == status
