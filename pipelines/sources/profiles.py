@@ -51,7 +51,7 @@ class DeliveryDay(_Strict):
             return {"kind": "column", "column": value["column"]}
         if isinstance(value, dict) and set(value) == {"fixed"}:
             return {"kind": "fixed", "day": value["fixed"]}
-        if isinstance(value, (dict, DeliveryDay)):
+        if isinstance(value, DeliveryDay) or (isinstance(value, dict) and "kind" in value):
             return value
         raise ValueError("must be path, arrival, {column: <source column>} or {fixed: <YYYY-MM-DD>}")
 
@@ -77,7 +77,7 @@ class Mapping(_Strict):
                 return {"kind": "expression", "expression": str(argument)}
             if kind == "ordinal_within":
                 return {"kind": "ordinal_within", "within": tuple(argument)}
-        if isinstance(value, (dict, Mapping)):
+        if isinstance(value, Mapping) or (isinstance(value, dict) and "kind" in value):
             return value
         raise ValueError(
             "must be a source column name, {constant: ...}, {expression: <SQL over source columns>} "
@@ -270,7 +270,7 @@ def load_profile(name_or_path: str) -> Profile:
         )
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # an impossible day is a ValueError of the parser
         raise ProfileError(str(path), f"is not YAML ({error})", "Mend the place it names.") from error
     if not isinstance(document, dict):
         raise ProfileError(str(path), "is not a mapping of keys", "Start with company:, base_currency:, feeds:.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop import HEADER, Shop, line, orders
 
@@ -470,11 +470,11 @@ FILES = st.dictionaries(
         ),
         max_size=4,
     ),
-    max_size=5,
+    max_size=4,
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None)
 @given(files=FILES, data=st.data())
 def test_any_order_and_any_number_of_deliveries_end_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[tuple[str, str], list[str]], data: st.DataObject

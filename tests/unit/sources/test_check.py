@@ -1,0 +1,130 @@
+"""What a newcomer is told about a profile of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.sources.check import Finding, check_profile
+
+PROFILE = """
+company: shop
+base_currency: EUR
+starts_on: 2024-01-01
+feeds:
+  products:
+    path: "{delivered_on}/products.csv"
+    columns:
+      product_id: SKU
+      list_price: Price
+      currency: {constant: EUR}
+"""
+CSV = "SKU,Price,Colour\nA,1.50,red\nB,2.00,blue\n"
+
+
+class Newcomer:
+    def __init__(self, folder: Path) -> None:
+        self.profile = folder / "profile.yml"
+        self.landing = folder / "landing"
+        self.landing.mkdir()
+
+    def check(self, profile: str = PROFILE, **files: str) -> list[Finding]:
+        self.profile.write_text(profile)
+        for day, content in files.items():
+            path = self.landing / day.removeprefix("on_").replace("_", "-") / "products.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content)
+        return check_profile(str(self.profile), str(self.landing))
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return Newcomer(tmp_path)
+
+
+def problems(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity != "ok" and finding.place != "feeds"]
+
+
+def test_a_sound_profile_is_told_what_it_finds(newcomer: Newcomer) -> None:
+    findings = newcomer.check(on_2024_01_01=CSV, on_2024_01_03=CSV)
+    assert problems(findings) == []
+    said = [finding.message for finding in findings]
+    assert "finds 2 deliveries, 2024-01-01 to 2024-01-03" in said
+    assert "not used: Colour" in said
+    assert "all 2 records tried are sound" in said
+    assert "there is no order_lines, customers" in said[-1]
+
+
+def test_a_profile_that_cannot_be_read_is_one_error(newcomer: Newcomer) -> None:
+    (finding,) = newcomer.check("feeds: [")
+    assert (finding.severity, finding.place) == ("error", str(newcomer.profile))
+
+
+def test_files_of_another_name_are_shown(newcomer: Newcomer) -> None:
+    (newcomer.landing / "2024-01-01").mkdir()
+    (newcomer.landing / "2024-01-01" / "product.csv").write_text(CSV)
+    (finding,) = problems(newcomer.check())
+    assert finding.severity == "error"
+    assert "{delivered_on}/products.csv" in finding.message
+    assert "2024-01-01/product.csv" in finding.message
+
+
+def test_an_empty_landing_is_said_to_be_empty(newcomer: Newcomer) -> None:
+    (finding,) = problems(newcomer.check())
+    assert "the landing holds no file" in finding.message
+
+
+def test_a_column_of_another_name_is_suggested(newcomer: Newcomer) -> None:
+    (finding, optional) = problems(newcomer.check(on_2024_01_01="sku,List Price\nA,1.50\n"))
+    assert finding.severity == "error"
+    assert "no column 'SKU', which product_id needs" in finding.message
+    assert finding.remedy == "Perhaps columns: {product_id: sku} is meant."
+    assert optional.severity == "warning"
+    assert "list_price stays empty" in optional.message
+
+
+def test_an_unmapped_required_column_is_an_error(newcomer: Newcomer) -> None:
+    (finding,) = problems(
+        newcomer.check(PROFILE.replace("      product_id: SKU\n", ""), on_2024_01_01="Code,Price\nA,1\n")
+    )
+    assert "no column 'product_id'" in finding.message
+    assert "{product_id: <delivered column>}" in finding.remedy
+
+
+def test_refused_records_are_counted_by_reason_with_an_example(newcomer: Newcomer) -> None:
+    content = CSV + "C,3,50,green\nD,1.2.3,red\nE,x,red\n"
+    first, second = problems(newcomer.check(on_2024_01_01=content))
+    assert first.message.startswith("1 of 5 records tried would be refused (field_count)")
+    assert second.message.startswith("2 of 5 records tried would be refused (not_a_number in list_price); record 4")
+    assert "D,1.2.3,red" in second.message
+    assert second.remedy
+
+
+def test_repeated_keys_are_a_warning_unless_they_are_versions(newcomer: Newcomer) -> None:
+    content = CSV + "A,9.00,red\n"
+    (finding,) = problems(newcomer.check(on_2024_01_01=content))
+    assert "1 keys (product_id) stand more than once" in finding.message
+    versions = PROFILE.replace("    columns:", "    key_versions: last_wins\n    columns:")
+    assert problems(newcomer.check(versions, on_2024_01_01=content)) == []
+
+
+def test_wrong_expressions_are_found_before_any_file(newcomer: Newcomer) -> None:
+    profile = PROFILE.replace("{constant: EUR}", '{expression: "upper("}').replace(
+        "    columns:", '    where: "read_csv(1)"\n    columns:'
+    )
+    assert [finding.place for finding in newcomer.check(profile)] == [
+        "feeds.products.columns.currency",
+        "feeds.products.where",
+    ]
+
+
+def test_a_file_that_would_be_refused_says_why(newcomer: Newcomer) -> None:
+    (finding,) = problems(newcomer.check(on_2024_01_01=CSV.rstrip("\n")))
+    assert (finding.severity, finding.place) == ("error", "feeds.products, 2024-01-01/products.csv")
+    assert "may be cut" in finding.message
+
+
+def test_only_the_first_records_are_tried(newcomer: Newcomer) -> None:
+    newcomer.check(on_2024_01_01=CSV + "C,x,red\n")
+    findings = check_profile(str(newcomer.profile), str(newcomer.landing), sample_records=2)
+    assert "all 2 records tried are sound" in [finding.message for finding in findings]

@@ -1,0 +1,100 @@
+"""Profiles are checked completely on load; an error names file, key and remedy."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import ProfileError
+from pipelines.sources.profiles import load_profile, shipped_profiles
+
+GOOD = """
+company: shop
+base_currency: EUR
+starts_on: 2024-01-01
+feeds:
+  products: {path: "{delivered_on}/products.csv"}
+"""
+
+
+def written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "profile.yml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_shipped_profiles_load(name: str) -> None:
+    assert load_profile(name).company == name
+
+
+def test_a_small_profile_has_sensible_defaults(tmp_path: Path) -> None:
+    profile = load_profile(written(tmp_path, GOOD))
+    (source,) = profile.feeds["products"]
+    assert (profile.time_zone, profile.starts_on, profile.ends_on) == ("UTC", date(2024, 1, 1), None)
+    assert (source.file_format, source.delivered_on.kind, source.notation.encoding) == ("csv", "path", "utf-8")
+    assert (source.identical_records, source.identical_files, source.key_versions) == ("keep", "duplicate", "refuse")
+
+
+@pytest.mark.parametrize(
+    ("path", "file_format"),
+    [("p.csv", "csv"), ("p.JSONL.gz", "jsonl"), ("p.parquet", "parquet"), ("p.xls", "excel"), ("p.dat.zst", "csv")],
+)
+def test_the_format_follows_the_suffix(tmp_path: Path, path: str, file_format: str) -> None:
+    text = GOOD.replace("{delivered_on}/products.csv", "{delivered_on}/" + path)
+    assert load_profile(written(tmp_path, text)).feeds["products"][0].file_format == file_format
+
+
+WRONG = {
+    "company: shop": ("company: My Shop", "key company"),
+    "base_currency: EUR": ("base_currency: Euro", "key base_currency"),
+    "starts_on: 2024-01-01": ("starts_on: 2024-02-30", "day is out of range"),
+    "feeds:": ("time_zone: Mars/Base\nfeeds:", "IANA"),
+    "  products:": ("  produce:", "unknown feed 'produce'; use order_lines"),
+    '{path: "{delivered_on}/products.csv"}': ("{}", "give either path or query"),
+    '"{delivered_on}/products.csv"': ("products.csv", "delivered_on: arrival"),
+    'products.csv"}': ('products.csv", sheets: a}', "sheets"),
+    '.csv"}': ('.csv", columns: {prize: Prize}}', "which the contract does not have"),
+    'csv"}': ('csv", columns: {product_name: {join: x}}}', "must be a source column name"),
+    'v"}': ('v", notation: {encoding: klingon}}', "is not an encoding"),
+    '"}': ('", notation: {decimal: ",", thousands: ","}}', "must differ"),
+}
+
+
+@pytest.mark.parametrize("right", WRONG)
+def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, right: str) -> None:
+    wrong, told = WRONG[right]
+    assert right in GOOD
+    path = written(tmp_path, GOOD.replace(right, wrong))
+    with pytest.raises(ProfileError) as error:
+        load_profile(path)
+    assert error.value.place.startswith(path)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ('{query: "select 1"}', "needs database"),
+        ('{query: "select 1", database: URL}', "asked day by day"),
+        ('{query: "select :delivered_on", database: URL, delivered_on: {fixed: 2024-01-01}}', "asked day by day"),
+        ('{query: "select 1", database: URL, delivered_on: arrival}', "no arrival"),
+        ('{query: "select 1", path: a.csv, database: URL}', "either path or query"),
+    ],
+)
+def test_queries_must_say_where_their_day_comes_from(tmp_path: Path, source: str, told: str) -> None:
+    with pytest.raises(ProfileError, match=told):
+        load_profile(written(tmp_path, GOOD.replace('{path: "{delivered_on}/products.csv"}', source)))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("a: [", "is not YAML"), ("- a", "is not a mapping"), ("\x00", "is not YAML")]
+)
+def test_what_is_no_profile_at_all_is_refused(tmp_path: Path, content: str, told: str) -> None:
+    with pytest.raises(ProfileError, match=told):
+        load_profile(written(tmp_path, content))
+
+
+def test_a_missing_profile_names_the_shipped_ones() -> None:
+    with pytest.raises(ProfileError, match="online_retail"):
+        load_profile("no_such_profile")
