@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from pipelines import printing
 from pipelines.errors import OpscopeError
+from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -233,6 +234,88 @@ def doctor(context: typer.Context, profile: ProfileName = None, landing: Landing
     findings = diagnose(settings_of(context, profile=profile, landing=landing))
     printing.findings(out, findings)
     if any(finding.status == "fail" for finding in findings):
+        raise SystemExit(1)
+
+
+@profile_app.command("list")
+def list_profiles() -> None:
+    """List the profiles that ship."""
+    from pipelines.sources.profiles import load_profile, shipped_profiles
+
+    for name in shipped_profiles():
+        out.print(f"{name:<16} {load_profile(name).title}")
+
+
+@profile_app.command("check")
+def check(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A shipped profile's name or a profile file.")],
+    landing: LandingUrl = None,
+) -> None:
+    """Say what is wrong with a profile, and what to write instead. Loads nothing."""
+    from pipelines.sources.check import check_profile
+
+    found = check_profile(name, settings_of(context, profile=name, landing=landing).landing_url)
+    printing.profile_findings(out, found)
+    if any(finding.severity == "error" for finding in found):
+        raise SystemExit(1)
+
+
+@quarantine_app.command("list")
+def list_quarantined(
+    context: typer.Context,
+    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
+    every_status: Annotated[bool, typer.Option("--all", help="Released and superseded ones too.")] = False,
+    limit: int = 50,
+) -> None:
+    """List refused records and files, newest first."""
+    from pipelines.ingestion.quarantine import list_quarantine
+
+    status = None if every_status else "open"
+    warehouse = Warehouse(settings_of(context))
+    printing.quarantined(out, list_quarantine(warehouse, feed=feed, reason=reason, status=status, limit=limit))
+
+
+@quarantine_app.command("show")
+def show_quarantined(context: typer.Context, quarantine_id: str) -> None:
+    """Show one refused record as delivered, why it was refused, and what to do."""
+    from pipelines.ingestion.quarantine import show
+
+    printing.quarantined_record(out, show(Warehouse(settings_of(context)), quarantine_id))
+
+
+@quarantine_app.command("release")
+def release_quarantined(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids, or the beginnings of ids.")] = None,
+    reason: Annotated[str | None, typer.Option(help="All open records with this reason code.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All open records.")] = False,
+    text: Annotated[str | None, typer.Option(help="A mended record in place of the delivered one.")] = None,
+    profile: ProfileName = None,
+    landing: LandingUrl = None,
+) -> None:
+    """Read refused records again under today's contract and profile; those that pass join their delivery day.
+
+    The next run takes them up: every as-of day that they change is computed again.
+    """
+    from pipelines import lease
+    from pipelines.ingestion.quarantine import release
+    from pipelines.sources.profiles import load_profile
+
+    settings = settings_of(context, profile=profile, landing=landing)
+    with lease.writer(settings, "quarantine release"):
+        decisions = release(
+            settings,
+            load_profile(settings.profile),
+            Warehouse(settings),
+            ids=ids or (),
+            reason=reason,
+            everything=everything,
+            text=text,
+        )
+    printing.decisions(out, decisions)
+    if not all(decision.is_released for decision in decisions):
         raise SystemExit(1)
 
 

@@ -175,15 +175,17 @@ class _Forecaster:
         return pd.DataFrame(columns | {"is_selected": forecasts["is_selected"], "trained_on": trained_on})
 
     def known_demand(self, day: date) -> pd.DataFrame:
-        """Demand per series and business day as known at the end of `day`, in the engine's history frame.
+        """Demand per series and business day as known at the end of `day`, with the attributes of the series.
 
-        Beyond `forecast_series` series, those with the most demand in the last year are kept.
+        The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last year are kept.
         """
         return self._connection.execute(
             """
             with known as (
                 select
                     product_id || $separator || channel_id as series_id,
+                    product_id,
+                    channel_id,
                     ordered_on as date,
                     sum(quantity)::double as quantity
                 from demand
@@ -197,8 +199,14 @@ class _Forecaster:
                 group by series_id
                 order by sum(quantity) desc, series_id
                 limit $series
+            ), products as (
+                select product_id, coalesce(category, '(none)') as category
+                from intermediate.int_products_versioned
+                where known_from <= $day and (known_to is null or known_to > $day)
             )
-            select known.* from known semi join largest using (series_id) order by series_id, date
+            select known.*, coalesce(products.category, '(unknown)') as category
+            from known semi join largest using (series_id) left join products using (product_id)
+            order by series_id, date
             """,
             {"separator": SEPARATOR, "day": day, "history": HISTORY_DAYS, "series": self._settings.forecast_series},
         ).df()

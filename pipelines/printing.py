@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.health import Finding
-from pipelines.ingestion.quarantine import Quarantined
+from pipelines.ingestion.quarantine import Decision, Quarantined
+from pipelines.ops import REASONS, REFUSALS
 from pipelines.publishing.versions import current_version, read_manifest, versions_path
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
@@ -127,6 +128,28 @@ def quarantined(out: Console, records: Sequence[Quarantined]) -> None:
         for each in records
     ]
     _table(out, "Quarantine", headings, rows)
+
+
+def quarantined_record(out: Console, record: Quarantined) -> None:
+    """One refused record in full."""
+    place = f"record {record.record_no}" if record.record_no is not None else "the whole file"
+    offset = f", byte {record.byte_offset}" if record.byte_offset is not None else ""
+    out.print(f"[bold]{record.quarantine_id}[/] {record.status}")
+    out.print(f"{record.feed}, delivered {record.delivered_on}: {escape(record.source_path)}, {place}{offset}")
+    out.print(f"[yellow]{record.reason_code}[/] {escape(record.message)}", soft_wrap=True)
+    out.print((REASONS | REFUSALS)[record.reason_code], soft_wrap=True)
+    if record.raw_text is not None:
+        out.print(f"\nas delivered\n{escape(record.raw_text)}", soft_wrap=True)
+    if record.mended_text is not None:
+        out.print(f"\nas mended\n{escape(record.mended_text)}", soft_wrap=True)
+
+
+def decisions(out: Console, made: Sequence[Decision]) -> None:
+    """Which records were let in, and why the others stay."""
+    for decision in made:
+        verdict = "[green]released[/]" if decision.is_released else "[yellow]stays[/]"
+        out.print(f"{verdict} {decision.quarantine_id[:12]} {escape(decision.message)}", soft_wrap=True)
+    out.print(f"{sum(decision.is_released for decision in made)} of {len(made)} released")
 
 
 def _table(out: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

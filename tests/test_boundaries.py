@@ -33,7 +33,11 @@ ONLY_IN = [
 # (package, what it must never import, why)
 NEVER = [
     ("models_ml", ("pipelines", "duckdb", "dbt", "dagster"), "modelling knows frames, not where they come from"),
-    ("pipelines/sources", ("dagster", "pipelines.assets", "pipelines.ingestion", "pipelines.quality"), "readers only read"),
+    (
+        "pipelines/sources",
+        ("dagster", "pipelines.assets", "pipelines.ingestion", "pipelines.quality"),
+        "readers only read",
+    ),
     ("pipelines/demo", ("pipelines.ingestion", "dagster"), "the generator must not share code with what it tests"),
 ]
 # Slow to import: the code location is loaded by every run, schedule tick and sensor tick.
@@ -79,7 +83,9 @@ def test_import_stays_in_its_home(package: str, homes: set[str], reason: str) ->
         for line, imported in imports_of(path)
         if names(imported, package)
     ]
-    assert not offenders, f"{package} may be imported in {sorted(homes) or 'no module'} only ({reason}):\n" + "\n".join(offenders)
+    assert not offenders, f"{package} may be imported in {sorted(homes) or 'no module'} only ({reason}):\n" + "\n".join(
+        offenders
+    )
 
 
 @pytest.mark.parametrize(("folder", "forbidden", "reason"), NEVER, ids=[rule[0] for rule in NEVER])

@@ -11,15 +11,13 @@ from typing import Any
 import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
-from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
+from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Event, Installation, selected
 from pipelines.partitions import days_of
 from pipelines.quality.rules import Stage
 from pipelines.quality.suites import tables_of_stage
 from pipelines.settings import DBT_PROJECT
 from pipelines.stages import MARTS, REPORTS, Built, build_marts, build_reports
 from pipelines.transforms import DbtGraph, DbtTest
-
-Events = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
 
 def marts_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefinition:
@@ -32,12 +30,13 @@ def marts_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefini
         backfill_policy=SINGLE_RUN,
         pool=WAREHOUSE_POOL,
         retry_policy=RETRIES,
+        can_subset=True,
     )
-    def transform(context: dg.AssetExecutionContext) -> Events:
+    def transform(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("transform", context):
             built = build_marts(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
-        yield from _events(context, graph, MARTS, "marts", days, built)
+        yield from selected(context, _events(graph, MARTS, "marts", days, built))
 
     return transform
 
@@ -52,12 +51,13 @@ def reports_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefi
         backfill_policy=SINGLE_RUN,
         pool=WAREHOUSE_POOL,
         retry_policy=RETRIES,
+        can_subset=True,
     )
-    def report(context: dg.AssetExecutionContext) -> Events:
+    def report(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("report", context):
             built = build_reports(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
-        yield from _events(context, graph, REPORTS, "reports", days, built)
+        yield from selected(context, _events(graph, REPORTS, "reports", days, built))
 
     return report
 
@@ -106,13 +106,12 @@ def _check_specs(graph: DbtGraph, schemas: Sequence[str], stage: Stage) -> list[
 
 
 def _events(
-    context: dg.AssetExecutionContext,
     graph: DbtGraph,
     schemas: Sequence[str],
     stage: Stage,
     days: Sequence[date],
     built: Built,
-) -> Events:
+) -> Iterator[Event]:
     for table in graph.tables_of(schemas):
         yield dg.MaterializeResult(
             asset_key=_key(table),

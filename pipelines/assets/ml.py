@@ -1,11 +1,12 @@
 """Demand forecasts and their grades, as of each delivery day."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
-from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
+from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Event, Installation, selected
 from pipelines.forecasting import COMMENTS, TABLES, forecast
 from pipelines.partitions import days_of
 from pipelines.pictures import forecast_against_actuals
@@ -22,8 +23,9 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
         backfill_policy=SINGLE_RUN,
         pool=WAREHOUSE_POOL,
         retry_policy=RETRIES,
+        can_subset=True,
     )
-    def ml(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    def ml(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("forecast", context):
             written = forecast(
@@ -37,16 +39,22 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
             outcomes = run_checks(installation.warehouse, "ml", written, run_id=context.run_id)
             picture = forecast_against_actuals(installation.warehouse, max(written))
             rows = _row_counts(installation)
-        for table in ML_TABLES:
-            metadata: dict[str, dg.MetadataValue] = {
-                "dagster/row_count": dg.MetadataValue.int(rows[table]),
-                "data_through": dg.MetadataValue.text(max(days).isoformat()),
-                "days_computed": dg.MetadataValue.int(len(written)),
-            }
-            if picture and table == "ml.demand_forecasts":
-                metadata["forecast_against_actuals"] = dg.MetadataValue.md(picture)
-            yield dg.MaterializeResult(asset_key=dg.AssetKey(table.split(".")), metadata=metadata)
-        yield from rule_check_results(ML_TABLES, outcomes)
+        about = {
+            "data_through": dg.MetadataValue.text(max(days).isoformat()),
+            "days_computed": dg.MetadataValue.int(len(written)),
+        }
+        results: list[Event] = [
+            dg.MaterializeResult(
+                asset_key=dg.AssetKey(table.split(".")),
+                metadata=about
+                | {
+                    "dagster/row_count": rows[table],
+                    "forecast_against_actuals": dg.MetadataValue.md(picture or "none yet"),
+                },
+            )
+            for table in ML_TABLES
+        ]
+        yield from selected(context, chain(results, rule_check_results(ML_TABLES, outcomes)))
 
     return ml
 

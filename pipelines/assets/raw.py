@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 
 import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
-from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
+from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Event, Installation, selected
 from pipelines.ingestion import FeedDay, IngestReport, ingest
 from pipelines.partitions import days_of
 from pipelines.quality.checks import run_checks
@@ -29,10 +30,9 @@ def raw_assets(installation: Installation) -> dg.AssetsDefinition:
         backfill_policy=SINGLE_RUN,
         pool=WAREHOUSE_POOL,
         retry_policy=RETRIES,
+        can_subset=True,
     )
-    def raw(
-        context: dg.AssetExecutionContext, config: Deliveries
-    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    def raw(context: dg.AssetExecutionContext, config: Deliveries) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("ingest", context):
             report = ingest(
@@ -44,11 +44,10 @@ def raw_assets(installation: Installation) -> dg.AssetsDefinition:
                 progress=installation.progress,
             )
             outcomes = run_checks(installation.warehouse, "raw", report.days_to_check(days), run_id=context.run_id)
-        _log(context, report)
-        for feed in contracts():
-            _describe(context, feed, report, days)
-            yield dg.MaterializeResult(asset_key=dg.AssetKey(["raw", feed.feed]))
-        yield from rule_check_results(tables, outcomes)
+        for refused in report.refused:
+            context.log.warning(f"refused {refused.source_path}: {refused.message}")
+        landed = (_landed(context, feed, report, days) for feed in contracts())
+        yield from selected(context, chain(landed, rule_check_results(tables, outcomes)))
 
     return raw
 
@@ -80,13 +79,12 @@ def _spec(feed: Contract, installation: Installation) -> dg.AssetSpec:
     )
 
 
-def _log(context: dg.AssetExecutionContext, report: IngestReport) -> None:
-    for refused in report.refused:
-        context.log.warning(f"refused {refused.source_path}: {refused.message}")
-
-
-def _describe(context: dg.AssetExecutionContext, feed: Contract, report: IngestReport, days: list[date]) -> None:
-    for day in days:
+def _landed(
+    context: dg.AssetExecutionContext, feed: Contract, report: IngestReport, days: list[date]
+) -> dg.MaterializeResult[None]:
+    """The feed's materialization, with the counts of each day."""
+    key = dg.AssetKey(["raw", feed.feed])
+    for day in days if key in context.selected_asset_keys else ():
         counted = report.of(feed.feed, day) or FeedDay.nothing(feed.feed, day)
         context.add_asset_metadata(
             {
@@ -97,6 +95,7 @@ def _describe(context: dg.AssetExecutionContext, feed: Contract, report: IngestR
                 "files": counted.files,
                 "data_through": day.isoformat(),
             },
-            asset_key=dg.AssetKey(["raw", feed.feed]),
+            asset_key=key,
             partition_key=day.isoformat(),
         )
+    return dg.MaterializeResult(asset_key=key)

@@ -1,6 +1,7 @@
 """What every asset of this project shares: its installation, its pool, and its policies."""
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +17,10 @@ WAREHOUSE_POOL = "warehouse"
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 # A lost lock or a full disk may pass; a wrong file is no exception but a result, so it is never retried.
 RETRIES = dg.RetryPolicy(max_retries=1, delay=20)
+Event = dg.MaterializeResult[None] | dg.AssetCheckResult
+# Backfill policies and code references are beta in the pinned Dagster; the pin is what makes them safe to use.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,3 +48,18 @@ class Installation:
         """Hold the write lease while a step works."""
         with lease.writer(self.settings, f"{name} of run {context.run_id}"):
             yield
+
+
+def selected(context: dg.AssetExecutionContext, events: Iterable[Event]) -> Iterator[Event]:
+    """The events of the assets and checks that the run selected.
+
+    A step always does its whole work, which costs little more than a part of it; the UI is told what it asked for.
+    """
+    for event in events:
+        if isinstance(event, dg.AssetCheckResult):
+            assert event.asset_key is not None
+            assert event.check_name is not None
+            if dg.AssetCheckKey(event.asset_key, event.check_name) in context.selected_asset_check_keys:
+                yield event
+        elif event.asset_key in context.selected_asset_keys:
+            yield event

@@ -1,0 +1,70 @@
+"""Which as-of days a stage computes, in whatever order they are asked for."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+import pytest
+
+from pipelines.ops import TABLES
+from pipelines.scope import close_scope, open_scope
+
+D1, D2, D3 = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.execute("create schema ops")
+        for table in ("as_of_days", "build_scope"):
+            opened.execute(f"create table ops.{table} ({TABLES[table]})")
+        yield opened
+
+
+def compute(connection: duckdb.DuckDBPyConnection, stage: str, *days: date) -> list[date]:
+    computed = open_scope(connection, stage, days)
+    close_scope(connection, stage, computed)
+    return computed
+
+
+def test_a_night_computes_its_own_day(connection: duckdb.DuckDBPyConnection) -> None:
+    assert compute(connection, "ml", D1) == [D1]
+    assert compute(connection, "ml", D2) == [D2]
+
+
+def test_an_old_day_computed_for_the_first_time_restates_the_later_ones(connection: duckdb.DuckDBPyConnection) -> None:
+    compute(connection, "ml", D1)
+    compute(connection, "ml", D3)
+    assert compute(connection, "ml", D2) == [D2, D3]
+
+
+def test_a_day_computed_again_leaves_the_others_alone(connection: duckdb.DuckDBPyConnection) -> None:
+    compute(connection, "ml", D1, D2, D3)
+    assert compute(connection, "ml", D2) == [D2]
+
+
+def test_new_vintages_make_reports_stale_from_their_day_on(connection: duckdb.DuckDBPyConnection) -> None:
+    for stage in ("ml", "reports"):
+        compute(connection, stage, D1, D3)
+    compute(connection, "ml", D2)
+    assert compute(connection, "reports", D2) == [D2, D3]
+
+
+def test_days_made_stale_by_a_late_delivery_are_computed_with_the_next_night(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    compute(connection, "ml", D1, D2)
+    connection.execute("update ops.as_of_days set is_stale = true where as_of >= ?", [D2])
+    assert compute(connection, "ml", D3) == [D2, D3]
+
+
+def test_a_crash_leaves_the_days_to_the_next_run(connection: duckdb.DuckDBPyConnection) -> None:
+    open_scope(connection, "ml", [D1, D2])
+    close_scope(connection, "ml", [D1])
+    assert compute(connection, "ml", D3) == [D2, D3]
+
+
+def test_dbt_is_told_exactly_the_days_computed(connection: duckdb.DuckDBPyConnection) -> None:
+    open_scope(connection, "ml", [D1, D2])
+    open_scope(connection, "reports", [D2])
+    assert connection.execute("select as_of from ops.build_scope").fetchall() == [(D2,)]

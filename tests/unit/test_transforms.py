@@ -1,0 +1,76 @@
+"""What the orchestrator reads from a dbt manifest."""
+
+from typing import Any
+
+from pipelines.transforms import DbtGraph, DbtTest
+
+
+def node(kind: str, schema: str, name: str, *parents: str, **more: Any) -> dict[str, Any]:
+    unique_id = f"{kind}.opscope.{name}"
+    return {
+        "unique_id": unique_id,
+        "resource_type": kind,
+        "schema": schema,
+        "name": name,
+        "depends_on": {"nodes": list(parents)},
+        "config": {"severity": "error"},
+        **more,
+    }
+
+
+RAW = "source.opscope.raw.order_lines"
+OPS = "source.opscope.ops.stale_days"
+NODES = [
+    node("model", "staging", "stg_order_lines", RAW, OPS),
+    node("model", "intermediate", "int_order_lines", "model.opscope.stg_order_lines"),
+    node("model", "marts", "dim_products", "model.opscope.int_order_lines"),
+    node("model", "marts", "fct_order_lines", "model.opscope.int_order_lines", "model.opscope.dim_products"),
+    node("model", "reports", "rpt_sales", "model.opscope.fct_order_lines"),
+    node(
+        "test", "tests", "keys_unique", "model.opscope.fct_order_lines", attached_node="model.opscope.fct_order_lines"
+    ),
+    node(
+        "test",
+        "tests",
+        "no_orphans",
+        "model.opscope.dim_products",
+        "model.opscope.fct_order_lines",
+        attached_node="model.opscope.fct_order_lines",
+        config={"severity": "WARN"},
+    ),
+    node("test", "tests", "versions_do_not_overlap", "model.opscope.int_order_lines"),
+]
+GRAPH = DbtGraph(
+    {
+        "nodes": {each["unique_id"]: each for each in NODES},
+        "sources": {RAW: {"schema": "raw", "name": "order_lines"}, OPS: {"schema": "ops", "name": "stale_days"}},
+        "child_map": {
+            "model.opscope.stg_order_lines": ["model.opscope.int_order_lines"],
+            "model.opscope.int_order_lines": ["model.opscope.dim_products", "model.opscope.fct_order_lines"],
+        },
+    }
+)
+
+
+def test_lineage_skips_hidden_models_and_evidence_tables() -> None:
+    assert GRAPH.upstream_tables("model.opscope.fct_order_lines") == {"raw.order_lines", "marts.dim_products"}
+    assert GRAPH.upstream_tables("model.opscope.rpt_sales") == {"marts.fct_order_lines"}
+
+
+def test_only_tables_that_people_read_are_shown() -> None:
+    assert GRAPH.tables_of(("marts",)) == ["marts.dim_products", "marts.fct_order_lines"]
+    assert GRAPH.tables_of(("reports",)) == ["reports.rpt_sales"]
+
+
+def test_each_test_belongs_to_one_shown_table_and_warnings_do_not_block() -> None:
+    tests = {test.name: test for test in GRAPH.tests_of(("marts",))}
+    assert tests["keys_unique"] == DbtTest(
+        "test.opscope.keys_unique", "keys_unique", "marts.fct_order_lines", True, None
+    )
+    assert not tests["no_orphans"].is_blocking
+    assert tests["no_orphans"].table == "marts.fct_order_lines"
+
+
+def test_a_test_of_a_hidden_model_is_shown_with_the_first_table_made_of_it() -> None:
+    tests = {test.name: test.table for test in GRAPH.tests_of(("marts",))}
+    assert tests["versions_do_not_overlap"] == "marts.dim_products"
