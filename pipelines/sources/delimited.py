@@ -33,7 +33,7 @@ from pipelines.sources.structure import (
 from pipelines.sources.transcoding import REMEDY, Utf8Stream, ends_with_newline
 
 CHUNK_BYTES = 8 << 20
-WINDOW = 1 << 20  # bytes proved at once
+WINDOW = 512 << 10  # bytes proved at once; what belongs to it stays in the cache
 SMALL_WINDOW = 32 << 10  # bytes proved at once behind a bad record; doubles while all is well
 MARK = b"\xef\xbb\xbf"
 
@@ -271,14 +271,17 @@ def _parse(text: bytes | memoryview, header: list[str], dialect: Dialect, length
     if begins_with_mark:  # the parser would drop it as if it began a file
         text = bytes([dialect.delimiter]) * (len(header) - 1) + b"\n" + text
     has_quotes = bool((np.frombuffer(text, np.uint8) == dialect.quote).any())
-    per_thread = max(len(text) // pa.cpu_count(), int(lengths.max())) + 1  # no record may be longer than a block
+    breaks_lines = has_quotes and _breaks_lines(text, len(lengths) + begins_with_mark)
+    # No record may be longer than a block. Where a block ends between CR and LF the parser drops the LF, which only
+    # does no harm between records: text with line ends in its cells stays in one block.
+    block = len(text) if breaks_lines else max(len(text) // pa.cpu_count(), int(lengths.max()))
     table = pa_csv.read_csv(
         pa.BufferReader(pa.py_buffer(text)),
-        read_options=pa_csv.ReadOptions(column_names=header, block_size=per_thread),
+        read_options=pa_csv.ReadOptions(column_names=header, block_size=block + 1),
         parse_options=pa_csv.ParseOptions(
             delimiter=chr(dialect.delimiter),
             quote_char=chr(dialect.quote) if has_quotes else False,
-            newlines_in_values=has_quotes and _breaks_lines(text, len(lengths) + begins_with_mark),
+            newlines_in_values=breaks_lines,
             ignore_empty_lines=False,
         ),
         convert_options=pa_csv.ConvertOptions(column_types=schema, strings_can_be_null=False, check_utf8=False),

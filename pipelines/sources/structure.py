@@ -79,7 +79,7 @@ def sound_prefix(text: bytes, dialect: Dialect, width: int) -> Positions:
 
     A record is sound when its quotes stand where RFC 4180 allows them, it has `width` fields, is valid UTF-8 and holds
     neither control characters nor a cell that may be too long. The first other record ends the prefix. Fastest on
-    about a megabyte, which stays in the processor's cache.
+    half a megabyte, which stays in the processor's cache.
     """
     data = np.frombuffer(text, np.uint8)
     places, signs = _signs(data, dialect, has_quotes=text.find(dialect.quote) >= 0)

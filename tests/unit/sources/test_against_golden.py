@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from golden import GoldenRecord, RefusedError, conform, read
 from hypothesis import HealthCheck, given, settings
@@ -184,11 +185,17 @@ def golden_read(records: list[GoldenRecord]) -> Any:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=files(), chunk_bytes=st.sampled_from([1, 7, 64, 1 << 20]), limit=st.sampled_from([12, 60, 4 << 20]))
+@given(
+    content=files(),
+    chunk_bytes=st.sampled_from([1, 7, 64, 1 << 20]),
+    limit=st.sampled_from([12, 60, 4 << 20]),
+    processors=st.sampled_from([1, 2, 5]),
+)
 def test_every_record_is_read_as_the_golden_model_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, chunk_bytes: int, limit: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, chunk_bytes: int, limit: int, processors: int
 ) -> None:
     monkeypatch.setattr(structure, "CELL_LIMIT", limit)
+    monkeypatch.setattr(pa, "cpu_count", lambda: processors)
     path = tmp_path / "orders.csv"
     path.write_bytes(content)
     required = {"order_id", "quantity"}

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipelines import ops
@@ -199,6 +200,16 @@ def test_a_quote_left_open_before_many_records_costs_its_own_record_only(read: A
 def test_quoted_cells_hold_anything_but_control_characters(read: Any) -> None:
     content = b'a,b\r\n"1,2","say ""hi""\r\nand\ngo\ton\r"\r\n"","x"\r\n'
     assert read(content).rows == [{"a": "1,2", "b": 'say "hi"\r\nand\ngo\ton\r'}, {"a": "", "b": "x"}]
+
+
+@pytest.mark.parametrize("processors", range(1, 12))
+def test_line_ends_in_cells_survive_however_the_parser_shares_the_work(
+    read: Any, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    monkeypatch.setattr(pa, "cpu_count", lambda: processors)
+    content = b"a,b\r\n" + b'"\r\n\r\n\r","x\r\ny"\r\n' * 3
+    assert read(content).rows == [{"a": "\r\n\r\n\r", "b": "x\r\ny"}] * 3
+    assert [row["a"] for row in read(b"a\r\n" + b"\r\n1\r\n" * 4).rows] == ["", "1"] * 4
 
 
 def test_line_ends_may_be_mixed(read: Any) -> None:
