@@ -37,6 +37,14 @@ those.
 `reports.kpi_values_latest` the newest value of each period beside the one first reported; `reports.dim_kpis` this page
 as a table. A value marked `is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored
 as 0 to 1. Default targets are a place to start from: the owner sets them.
+
+An as-of day knows what was delivered up to its end, so a value of `as_of` never changes unless deliveries of that past
+arrive late; the same period on a later as-of day shows the corrections. `day` values are given for the 28 days up to
+the as-of day, `month` values for the last two whole months, `trailing_<n>d` for the n days that end with it.
+
+To add a KPI: write `models/kpis/<area>/kpi_<area>_<number>_<name>.sql` and its yml with a unit test, name it in
+`kpi_models()` (`macros/kpi_catalogue.sql`), and write this page anew. The model sums facts per business day and stretch
+of knowledge (`known_rows`) and hands them to `kpi_values`, which knows periods, segments and currencies.
 """
 
 
