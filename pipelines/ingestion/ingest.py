@@ -53,6 +53,8 @@ def ingest(
         prepare(connection, profile)
         # A checkpoint every 16 MB of log, the default, would cost more than the commits themselves.
         connection.execute("set checkpoint_threshold = '256MB'")
+        # With two threads each fills half a row group, nothing goes straight to the file, and all is written twice.
+        connection.execute("set threads = 1")
         copies.clean()
         register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id)
         for number, delivery in enumerate(deliveries, start=1):
