@@ -347,6 +347,19 @@ def test_large_tables_are_brought_up_to_date_by_days(settings: Settings) -> None
     assert max(sizes) < 2 * sizes[0]
 
 
+def test_every_thirtieth_version_is_written_whole(settings: Settings) -> None:
+    long_table(settings, 0)
+    published(settings, 0)
+    long_table(settings, 1)
+    with fill(settings, 1).write() as connection:
+        connection.execute(
+            "insert into ops.publications values ('v000029_20260330_00000000', null, '', '2026-03-30', '')"
+        )
+    assert published(settings, 1).version.startswith("v000030_")
+    with duckdb.connect(str(current(settings)), read_only=True) as connection:
+        assert connection.execute("select distinct run_id from marts.fct_long").fetchall() == [("run-1",)]
+
+
 def test_a_table_with_other_columns_is_written_whole(settings: Settings) -> None:
     long_table(settings, 0)
     published(settings, 0)

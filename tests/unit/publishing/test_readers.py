@@ -40,6 +40,7 @@ def read_until_told(published_path: Path, told: Connection) -> None:
         if len(found) != 1:
             wrong.append(f"torn: {found}")
         seen += found
+        time.sleep(0.005)
     told.send((seen, wrong))
 
 
