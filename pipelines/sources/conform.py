@@ -313,11 +313,13 @@ class Conformer:
     def _rejects(self, batch: _Batch, refused: Mask) -> list[Reject]:
         chunk = batch.chunk
         found = list(chunk.rejects)
+        numbers = chunk.record_no.to_numpy()
+        offsets = None if chunk.byte_offset is None else chunk.byte_offset.to_numpy()
         for row in np.flatnonzero(refused).tolist():
             place, verdict = int(batch.places[row]), batch.verdicts[row]
-            offset = chunk.byte_offset[place].as_py() if chunk.byte_offset is not None else None
-            number, text = chunk.record_no[place].as_py(), chunk.raw_text(place)
-            found.append(Reject(number, offset, verdict.code, verdict.column_name, verdict.message, text))
+            offset = None if offsets is None else int(offsets[place])
+            text = chunk.raw_text(place)
+            found.append(Reject(int(numbers[place]), offset, verdict.code, verdict.column_name, verdict.message, text))
         return sorted(found, key=lambda reject: reject.record_no)
 
     def _amounts(

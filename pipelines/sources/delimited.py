@@ -34,7 +34,8 @@ from pipelines.sources.transcoding import REMEDY, Utf8Stream, ends_with_newline
 
 CHUNK_BYTES = 8 << 20
 WINDOW = 512 << 10  # bytes proved at once; what belongs to it stays in the cache
-SMALL_WINDOW = 32 << 10  # bytes proved at once behind a bad record; doubles while all is well
+SMALL_WINDOW = 8 << 10  # bytes proved at once behind a bad record; doubles while all is well
+PATIENCE = 1024  # records walked at most before a proof is tried again
 MARK = b"\xef\xbb\xbf"
 
 
@@ -92,23 +93,42 @@ class _Survey:
     bad: list[tuple[int, int, Record]] = field(default_factory=list)
     position: int = 0
     count: int = 0
+    _walked: list[int] = field(default_factory=list)
 
     def add_sound(self, ends: Positions) -> None:
-        starts = np.empty_like(ends)
-        starts[0], starts[1:] = self.position, ends[:-1]
-        self.starts.append(starts)
-        self.ends.append(ends)
-        self.numbers.append(np.arange(self.count, self.count + len(ends), dtype=np.int64))
+        """Take records that follow one another from the position on."""
+        self.close()
+        self._append(self.position, ends, self.count)
         self.count += len(ends)
         self.position = int(ends[-1])
 
     def add(self, record: Record) -> None:
+        """Take the record at the position."""
         if record.code is None:
-            self.add_sound(np.array([record.end], np.int64))
-            return
-        self.bad.append((self.count, self.position, record))
+            self._walked.append(record.end)
+        else:
+            self.close()
+            self.bad.append((self.count, self.position, record))
         self.count += 1
         self.position = record.end
+
+    def close(self) -> None:
+        """Note the sound records that were taken one by one."""
+        if self._walked:
+            ends = np.array(self._walked, np.int64)
+            self._append(self._walked_from(), ends, self.count - len(ends))
+            self._walked.clear()
+
+    def _walked_from(self) -> int:
+        last_bad = self.bad[-1][2].end if self.bad else 0
+        return max(last_bad, int(self.ends[-1][-1]) if self.ends else 0)
+
+    def _append(self, start: int, ends: Positions, number: int) -> None:
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = start, ends[:-1]
+        self.starts.append(starts)
+        self.ends.append(ends)
+        self.numbers.append(np.arange(number, number + len(ends), dtype=np.int64))
 
 
 class _Text:
@@ -160,21 +180,28 @@ class _Text:
         self._drop(survey.position)
 
     def _look(self, width: int) -> _Survey:
+        """Judge the records of the text: whole windows where that pays, one by one around bad records."""
         survey = _Survey(self.text)
-        size = len(self.text)
-        window = WINDOW
-        while survey.position < size:
+        window, patience, left = WINDOW, 1, 0
+        while survey.position < len(self.text):
             start = survey.position
-            ends = sound_prefix(self.text[start : start + window], self.dialect, width)
+            if left:
+                record = self._walk(start, width)
+                if record is None:
+                    break
+                survey.add(record)
+                left -= 1
+                continue
+            piece = self.text[start : start + window]
+            ends = sound_prefix(piece, self.dialect, width)
             if len(ends):
                 survey.add_sound(ends + start)
-                window = min(2 * window, WINDOW)
-                continue
-            record = self._walk(start, width)
-            if record is None:
-                break
-            survey.add(record)
-            window = SMALL_WINDOW
+            if len(ends) and 4 * int(ends[-1]) > len(piece):
+                window, patience = min(2 * window, WINDOW), 1
+            else:
+                window, patience = SMALL_WINDOW, min(2 * patience, PATIENCE)
+                left = patience
+        survey.close()
         return survey
 
     def _walk(self, start: int, width: int | None) -> Record | None:

@@ -184,6 +184,10 @@ def next_record(text: bytes, start: int, dialect: Dialect, width: int | None, *,
     Raises RecordTooLongError when no end is in sight within RECORD_LIMIT.
     """
     stop = min(len(text), start + RECORD_LIMIT)
+    newline = text.find(NEWLINE, start, stop)
+    if 0 <= newline - start <= CELL_LIMIT and text.find(dialect.quote, start, newline) < 0:
+        line = Record(newline + 1, text.count(dialect.delimiter, start, newline) + 1)
+        return _judge(text[start : line.end], line, dialect, width, [])
     walk = _Walk(text, start, stop, dialect)
     record = walk.run()
     if record is None:

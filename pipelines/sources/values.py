@@ -7,14 +7,16 @@ one. How each type is written is said in `numerals` and `moments`.
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.sources import moments, numerals
 from pipelines.sources.profiles import Notation
 from pipelines.sources.texts import Fast, RefusedValueError, Slow, without_null_values
 
 BLANKS = " \t"
-SLICE = 4096  # rows that are read one by one when one of them is odd
+FEW = 256  # distinct texts that may be read one by one
 
 
 @dataclass
@@ -59,20 +61,20 @@ def _forms(kind: pa.DataType, notation: Notation, zone: str) -> tuple[Fast, Slow
 
 
 def _read(texts: pa.StringArray, kind: pa.DataType, fast: Fast, slow: Slow) -> Values:
-    """Whole stretches by `fast`; those it does not take are split, and the smallest read value by value."""
+    """Whole stretches by `fast`; those it does not take are split until few texts are left to read one by one."""
     try:
         return Values(fast(texts))
     except pa.ArrowInvalid:
-        if len(texts) <= SLICE:
-            return _read_each(texts, kind, slow)
-    size = max(SLICE, -(-len(texts) // 16))
+        encoded = texts.dictionary_encode()
+        if len(encoded.dictionary) <= max(FEW, len(texts) // 8):
+            return _read_each(encoded, kind, slow)
+    size = max(FEW, -(-len(texts) // 16))
     parts = [(begin, _read(texts.slice(begin, size), kind, fast, slow)) for begin in range(0, len(texts), size)]
     refused = {begin + row: code for begin, part in parts for row, code in part.refused.items()}
     return Values(pa.concat_arrays([part.array for _, part in parts]), refused)
 
 
-def _read_each(texts: pa.StringArray, kind: pa.DataType, slow: Slow) -> Values:
-    encoded = texts.dictionary_encode()
+def _read_each(encoded: pa.DictionaryArray, kind: pa.DataType, slow: Slow) -> Values:
     values, codes = [], {}
     for position, text in enumerate(encoded.dictionary.to_pylist()):
         value = None
@@ -84,8 +86,11 @@ def _read_each(texts: pa.StringArray, kind: pa.DataType, slow: Slow) -> Values:
     array = pa.array(values, pa.int64() if pa.types.is_timestamp(kind) else kind).cast(kind).take(encoded.indices)
     if not codes:
         return Values(array)
-    refused = {row: codes[at] for row, at in enumerate(encoded.indices.to_pylist()) if at in codes}
-    return Values(array, refused)
+    wrong = pc.is_in(encoded.indices, value_set=pa.array(list(codes), encoded.indices.type))
+    rows = np.flatnonzero(wrong.to_numpy(zero_copy_only=False)).tolist()
+    return Values(
+        array, dict(zip(rows, (codes[at] for at in encoded.indices.take(pa.array(rows)).to_pylist()), strict=True))
+    )
 
 
 def _booleans(notation: Notation) -> Fast:
