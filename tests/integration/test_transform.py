@@ -377,6 +377,12 @@ def test_calendar_agrees_with_the_standard_library(full_build: Company) -> None:
         ]
 
 
+def test_examples_of_the_rules_hold(full_build: Company) -> None:
+    statuses = full_build.run("test", "--select", "intermediate,test_type:unit", "marts,test_type:unit")
+    assert len(statuses) > 10
+    assert set(statuses.values()) == {"pass"}, statuses
+
+
 # What is done to the tables -> the one test that must notice.
 FLAWS = {
     "insert into marts.fct_order_lines select * from marts.fct_order_lines limit 1": "fct_order_lines_key_is_unique",
