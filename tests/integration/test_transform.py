@@ -379,7 +379,7 @@ def test_calendar_agrees_with_the_standard_library(full_build: Company) -> None:
 
 def test_examples_of_the_rules_hold(full_build: Company) -> None:
     statuses = full_build.run("test", "--select", "intermediate,test_type:unit", "marts,test_type:unit")
-    assert len(statuses) > 10
+    assert len(statuses) >= 10
     assert set(statuses.values()) == {"pass"}, statuses
 
 
