@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import FileRefusedError
-from pipelines.sources import structure
+from pipelines.sources import delimited, structure
 from pipelines.sources.conform import Conformer
 from pipelines.sources.contracts import contract
 from pipelines.sources.delimited import read_delimited
@@ -190,11 +190,21 @@ def golden_read(records: list[GoldenRecord]) -> Any:
     chunk_bytes=st.sampled_from([1, 7, 64, 1 << 20]),
     limit=st.sampled_from([12, 60, 4 << 20]),
     processors=st.sampled_from([1, 2, 5]),
+    window=st.sampled_from([90, 300, 1 << 20]),
 )
 def test_every_record_is_read_as_the_golden_model_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, chunk_bytes: int, limit: int, processors: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    chunk_bytes: int,
+    limit: int,
+    processors: int,
+    window: int,
 ) -> None:
     monkeypatch.setattr(structure, "CELL_LIMIT", limit)
+    monkeypatch.setattr(delimited, "WINDOW", window)
+    monkeypatch.setattr(delimited, "SMALL_WINDOW", window)
+    monkeypatch.setattr(delimited, "PATIENCE", 2)
     monkeypatch.setattr(pa, "cpu_count", lambda: processors)
     path = tmp_path / "orders.csv"
     path.write_bytes(content)
