@@ -191,13 +191,14 @@ def dev(context: typer.Context, profile: ProfileName = None, landing: LandingUrl
 @app.command()
 def publish(context: typer.Context, profile: ProfileName = None) -> None:
     """Publish what stands in the warehouse, if the checks allow it."""
-    from pipelines.definitions import installation_of
+    from pipelines import lease
     from pipelines.release import release
-    from pipelines.transforms import DbtGraph
+    from pipelines.transforms import DbtGraph, Transforms
 
     settings = settings_of(context, profile=profile)
-    installation = installation_of(settings)
-    release(settings, installation.warehouse, DbtGraph(installation.transforms.manifest()), run_id="command line")
+    graph = DbtGraph(Transforms(settings).manifest())
+    with lease.writer(settings, "publish"):
+        release(settings, Warehouse(settings), graph, run_id="command line")
     printing.published(out, settings)
 
 

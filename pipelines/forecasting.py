@@ -72,24 +72,29 @@ COMMENTS = {
     },
 }
 
+# Sums are of decimals: the order of adding doubles would show in their last digits.
 GRADE = """
     insert into ml.forecast_accuracy
     with graded as (
-        select forecasts.*, coalesce(actuals.quantity, 0) as actual
+        select
+            model, is_selected, horizon_days,
+            coalesce(actuals.quantity, 0)::decimal(24, 6) as actual,
+            mean::decimal(24, 6) as forecast,
+            coalesce(actuals.quantity, 0) between p10 and p90 as is_inside
         from ml.demand_forecasts as forecasts
         left join actuals using (product_id, channel_id, target_on)
-        where forecasts.target_on between $as_of - $days + 1 and $as_of and forecasts.as_of < $as_of
+        where forecasts.target_on between $as_of - $days + 1 and $last_known and forecasts.as_of < $as_of
     ), named as (
         select * from graded
         union all by name
         select * replace ('selected' as model) from graded where is_selected
     )
     select
-        $as_of, model, horizon_days, count(*), sum(actual), sum(mean), sum(abs(mean - actual)),
-        count(*) filter (actual between p10 and p90),
-        sum(abs(mean - actual)) / nullif(sum(actual), 0),
-        sum(mean - actual) / nullif(sum(actual), 0),
-        count(*) filter (actual between p10 and p90) / count(*)
+        $as_of, model, horizon_days, count(*), sum(actual), sum(forecast), sum(abs(forecast - actual)),
+        count(*) filter (is_inside),
+        sum(abs(forecast - actual)) / nullif(sum(actual), 0),
+        sum(forecast - actual) / nullif(sum(actual), 0),
+        count(*) filter (is_inside) / count(*)
     from named group by model, horizon_days
 """
 
@@ -177,7 +182,8 @@ class _Forecaster:
     def known_demand(self, day: date) -> pd.DataFrame:
         """Demand per series and business day as known at the end of `day`, with the attributes of the series.
 
-        The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last year are kept.
+        The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last
+        year are kept.
         """
         return self._connection.execute(
             """
@@ -234,6 +240,11 @@ def _write_vintage(connection: duckdb.DuckDBPyConnection, day: date, vintage: pd
 
 
 def _grade(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Grade the forecasts whose targets have come true as known on the day.
+
+    Targets after the last business day with known demand are left for a later day: orders of the newest day may arrive
+    with the next delivery, and grading against their absence would call every forecast too high.
+    """
     connection.execute(
         """
         create or replace temp table actuals as
@@ -244,5 +255,6 @@ def _grade(connection: duckdb.DuckDBPyConnection, day: date) -> None:
         """,
         {"day": day, "days": GRADED_DAYS},
     )
+    known = connection.execute("select max(target_on) from actuals where quantity > 0").fetchone()
     connection.execute("delete from ml.forecast_accuracy where as_of = ?", [day])
-    connection.execute(GRADE, {"as_of": day, "days": GRADED_DAYS})
+    connection.execute(GRADE, {"as_of": day, "days": GRADED_DAYS, "last_known": known[0] if known else None})

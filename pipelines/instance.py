@@ -13,8 +13,9 @@ PROCESS_TAG = "opscope/pid"
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance whose records lie in `<home>/dagster`, with dead runs of the command line cleared away."""
+    settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
     instance = dg.DagsterInstance.from_config(str(home))
     reap(instance)

@@ -21,7 +21,8 @@ def writer(settings: Settings, purpose: str) -> Iterator[None]:
     Raises:
         WarehouseError: another process holds the lease for longer than PATIENCE_SECONDS.
     """
-    settings.root.mkdir(parents=True, exist_ok=True)
+    # The home holds personal data: nobody but its owner and group may look in.
+    settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
     path = settings.root / "writer.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:

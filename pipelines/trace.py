@@ -202,7 +202,7 @@ def _versions(
 ) -> list[Origin]:
     """Every delivered version of one record, newest knowledge first."""
     conditions = " and ".join(f"cast(r.{quoted(name)} as varchar) = ?" for name in key)
-    amount = f"cast({feed.control_amount} as decimal(38, 4))" if feed.control_amount else "null"
+    amount = f"cast({feed.control_amount} as decimal(38, 8))" if feed.control_amount else "null"
     rows = connection.execute(
         f"""
         select f.file_id, f.source_path, f.content_sha256, f.delivered_on, r._delivered_on, r._record_no,
@@ -287,7 +287,7 @@ def _by_file(
     condition: str,
     named: Mapping[str, Any],
 ) -> list[Origin]:
-    amount = f"cast(sum({feed.control_amount}) as decimal(38, 4))" if feed.control_amount else "null"
+    amount = f"cast(sum({feed.control_amount}) as decimal(38, 8))" if feed.control_amount else "null"
     day = f"{alias}._delivered_on" if relation.startswith("raw.") else f"{alias}.known_from"
     rows = connection.execute(
         f"""

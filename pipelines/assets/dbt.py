@@ -35,7 +35,9 @@ def marts_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefini
     def transform(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("transform", context):
+            installation.progress("transform", 0, 1)
             built = build_marts(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
+            installation.progress("transform", 1, 1)
         yield from selected(context, _events(graph, MARTS, "marts", days, built))
 
     return transform
@@ -56,7 +58,9 @@ def reports_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefi
     def report(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("report", context):
+            installation.progress("report", 0, 1)
             built = build_reports(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
+            installation.progress("report", 1, 1)
         yield from selected(context, _events(graph, REPORTS, "reports", days, built))
 
     return report

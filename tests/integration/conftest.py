@@ -1,0 +1,89 @@
+"""Whole runs on small companies: what a user starts, started the same way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.demo import generate
+from pipelines.publishing.digest import digests
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PUBLISHED_SCHEMAS = ("marts", "ml", "reports")
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation in a folder of its own, driven through the command line."""
+
+    path: Path
+    profile: str
+    landing: Path
+
+    def opscope(self, *arguments: str, expect: int = 0) -> str:
+        """Run `opscope --home <path> <arguments>` and return what it printed."""
+        completed = subprocess.run(
+            [sys.executable, "-m", "pipelines.cli", "--home", str(self.path), *arguments],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160", "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1800,
+        )
+        said = completed.stdout + completed.stderr
+        assert completed.returncode == expect, said
+        return said
+
+    def run(self, *days: str, expect: int = 0) -> str:
+        return self.opscope("run", "--profile", self.profile, "--landing", str(self.landing), *days, expect=expect)
+
+    @property
+    def published(self) -> Path:
+        return self.path / "published" / "current.duckdb"
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple]:
+        with duckdb.connect(str(self.published), read_only=True) as connection:
+            return connection.execute(sql, parameters or {}).fetchall()
+
+    def raw(self, sql: str) -> list[tuple]:
+        """A query on the pipeline's own warehouse."""
+        with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def digests(self) -> dict[str, str]:
+        """Content digest of every published table a person reads."""
+        with duckdb.connect(str(self.published), read_only=True) as connection:
+            return digests(connection, PUBLISHED_SCHEMAS)
+
+
+@dataclass(frozen=True)
+class Demo:
+    landing: Path
+    profile: str
+    days: list[date]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Six delivery days of a small demo company, dirt, late files and corrections included."""
+    landing = tmp_path_factory.mktemp("demo") / "landing"
+    generate(landing, days=6, scale=0.05, history_days=120)
+    days = sorted(
+        date.fromisoformat(path.name) for path in landing.iterdir() if path.is_dir() and path.name[:2] == "20"
+    )
+    return Demo(landing, str(landing / "profile.yml"), days)
+
+
+@pytest.fixture(scope="session")
+def backfilled(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The demo company after one run over all its days."""
+    home = Home(tmp_path_factory.mktemp("backfilled"), demo.profile, demo.landing)
+    home.run("--from", str(demo.days[0]), "--to", str(demo.days[-1]))
+    return home

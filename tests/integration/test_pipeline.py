@@ -1,0 +1,191 @@
+"""The main job on the demo company: from deliveries to published tables, in any order, beside readers."""
+
+import json
+import multiprocessing
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.demo import load_truth
+from tests.integration.conftest import Demo, Home
+
+
+@pytest.fixture(scope="session")
+def nightly(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The demo company night by night, except that one night was forgotten and made up for at the end."""
+    home = Home(tmp_path_factory.mktemp("nightly"), demo.profile, demo.landing)
+    forgotten = demo.days[2]
+    reader = _Reader(home)
+    for day in [*(day for day in demo.days if day != forgotten), forgotten]:
+        home.run("--date", str(day))
+        reader.start()
+    reader.stop()
+    return home
+
+
+class _Reader:
+    """A process that reads the published file over and over while the pipeline works."""
+
+    def __init__(self, home: Home) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ended = context.Event()
+        self._seen = context.Queue()
+        self._process = context.Process(target=_read, args=(str(home.published), self._ended, self._seen))
+
+    def start(self) -> None:
+        if self._process.pid is None:
+            self._process.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        reads, errors = self._seen.get(timeout=60)
+        self._process.join()
+        assert not errors
+        assert reads > 20
+
+
+def _read(path: str, ended, seen) -> None:
+    reads, errors, newest = 0, [], ""
+    while not ended.is_set():
+        try:
+            with duckdb.connect(path, read_only=True) as connection:
+                versions = connection.execute("select max(version) from ops.publications").fetchone()
+                as_of = connection.execute("select max(as_of) from reports.fct_kpi_values").fetchone()
+                forecast = connection.execute("select max(as_of) from ml.demand_forecasts").fetchone()
+            if as_of != forecast:
+                errors.append(f"torn: KPIs as of {as_of}, forecasts as of {forecast}")
+            if versions[0] < newest:
+                errors.append(f"went back from {newest} to {versions[0]}")
+            newest, reads = versions[0], reads + 1
+        except duckdb.Error as error:
+            errors.append(str(error))
+        time.sleep(0.02)
+    seen.put((reads, errors))
+
+
+def test_nights_in_any_order_end_in_the_tables_of_one_backfill(backfilled: Home, nightly: Home) -> None:
+    assert nightly.digests() == backfilled.digests()
+
+
+def test_running_a_day_again_changes_nothing(backfilled: Home, demo: Demo) -> None:
+    before = backfilled.digests()
+    manifest = (backfilled.path / "published" / "current" / "manifest.json").read_text()
+    backfilled.run("--date", str(demo.days[1]))
+    assert backfilled.digests() == before
+    assert (backfilled.path / "published" / "current" / "manifest.json").read_text() == manifest
+
+
+def test_every_delivered_record_is_accounted_for_as_the_generator_knows(backfilled: Home, demo: Demo) -> None:
+    truth = load_truth(demo.landing).table("files").to_pylist()
+    known = {row["path"]: (row["status"], row["loaded"], row["quarantined"], row["duplicates"]) for row in truth}
+    ledger = backfilled.raw(
+        "select source_path, status, records_loaded, records_quarantined, records_duplicate from ops.files"
+    )
+    # A file sent again under another name is a duplicate as a whole: its records count there and nowhere else.
+    assert {row[0]: row[1:] for row in ledger if row[1] != "duplicate"} == {
+        path: about for path, about in known.items() if about[0] != "duplicate"
+    }
+    assert {row[0] for row in ledger if row[1] == "duplicate"} == {
+        path for path, about in known.items() if about[0] == "duplicate"
+    }
+
+
+def test_net_revenue_equals_the_truth(backfilled: Home, demo: Demo) -> None:
+    """Final revenue per channel and currency, to the cent."""
+    truth = json.loads((demo.landing / "truth.json").read_text())["net_revenue"]
+    published = backfilled.query(
+        "select channel_id, currency, count(*), sum(net_amount) from marts.fct_order_lines group by all order by all"
+    )
+    assert [(channel, currency, net) for channel, currency, _, net in published] == [
+        (row["channel_id"], row["currency"], Decimal(row["net"])) for row in truth
+    ]
+
+
+def test_each_as_of_day_knows_what_the_company_knew_then(backfilled: Home, demo: Demo) -> None:
+    """Lines and revenue known at the end of each delivery day, from the versions, against the generator's books."""
+    truth = load_truth(demo.landing).table("known_daily").to_pylist()
+    versions = backfilled.raw(
+        f"""
+        select d.as_of, v.currency, count(*), sum(v.net_amount)
+        from (select unnest({[str(day) for day in demo.days]})::date as as_of) as d
+        join intermediate.int_order_lines_versioned as v
+            on v.known_from <= d.as_of and (v.known_to is null or v.known_to > d.as_of)
+        group by all order by all
+        """
+    )
+    books = sorted((row["delivered_on"], row["currency"], row["lines"], row["net"]) for row in truth)
+    assert versions == books
+
+
+def test_no_personal_value_is_published(backfilled: Home, demo: Demo) -> None:
+    names = [name for (name,) in backfilled.raw("select distinct full_name from raw.customers where full_name <> ''")]
+    mails = [mail for (mail,) in backfilled.raw("select distinct email from raw.customers where email <> ''")]
+    assert names
+    assert mails
+    served = Path(backfilled.path / "published" / "current").resolve()
+    for file in (path for path in served.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        found = [value for value in mails if value.encode() in content]
+        assert not found, f"{file.name} holds {found[:3]}"
+
+
+def test_published_files_agree_with_their_parquet_mirror(backfilled: Home) -> None:
+    folder = backfilled.path / "published" / "current"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for table, about in manifest["tables"].items():
+        schema, name = table.split(".")
+        mirrored = duckdb.sql(f"select count(*) from '{folder}/{schema}/{name}.parquet'").fetchone()
+        assert mirrored == (about["rows"],), table
+        assert backfilled.query(f"select count(*) from {table}") == [(about["rows"],)]
+
+
+def test_a_published_row_is_traced_to_its_line(backfilled: Home) -> None:
+    ((order_id, line_no),) = backfilled.query(
+        "select order_id, line_no from marts.fct_order_lines where is_revenue order by order_id, line_no limit 1"
+    )
+    said = backfilled.opscope("trace", "marts.fct_order_lines", order_id, str(line_no))
+    assert "order_lines, delivered" in said
+    assert str(order_id) in said
+
+
+def test_rollback_serves_the_version_before(nightly: Home) -> None:
+    newest = nightly.query("select max(version) from ops.publications")
+    nightly.opscope("rollback")
+    assert nightly.query("select max(version) from ops.publications") < newest
+    nightly.opscope("rollback", newest[0][0])
+    assert nightly.query("select max(version) from ops.publications") == newest
+
+
+def test_quarantined_records_can_be_seen_and_mended(demo: Demo, tmp_path: Path) -> None:
+    home = Home(tmp_path, demo.profile, demo.landing)
+    home.run("--date", str(demo.days[0]))
+    ((quarantine_id, raw_text),) = home.raw(
+        """
+        select quarantine_id, raw_text from ops.quarantine
+        where feed = 'order_lines' and reason_code = 'not_a_number' order by 1 limit 1
+        """
+    )
+    assert raw_text in home.opscope("quarantine", "show", quarantine_id)
+    assert "stays" in home.opscope("quarantine", "release", quarantine_id, "--profile", demo.profile, expect=1)
+    mended = raw_text.rstrip("\r\n").replace("1O.5", "10").replace("1O,5", "10")
+    home.opscope(
+        *("quarantine", "release", quarantine_id, "--profile", demo.profile, "--landing", str(demo.landing)),
+        *("--text", mended),
+    )
+    assert home.raw(f"select status from ops.quarantine where quarantine_id = '{quarantine_id}'") == [("released",)]
+    assert home.raw("select count(*) from ops.stale_days") == [(1,)]
+
+
+def test_a_day_without_files_still_publishes_its_as_of_day(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    home = Home(tmp_path / "home", demo.profile, tmp_path / "landing")
+    home.run("--date", str(demo.days[0]))
+    assert home.query("select count(*) from marts.fct_order_lines") == [(0,)]
+
+
+def test_a_day_outside_the_profile_is_refused_with_its_range(demo: Demo, tmp_path: Path) -> None:
+    said = Home(tmp_path, demo.profile, demo.landing).run("--date", "1999-01-01", expect=1)
+    assert "lie outside the delivery days of demo" in said
