@@ -13,6 +13,23 @@ import duckdb
 Stage = Literal["ml", "reports"]
 
 
+def mark_stale(connection: duckdb.DuckDBPyConnection, first_on: date) -> None:
+    """Note that what was known from this delivery day on has changed."""
+    connection.execute("update ops.as_of_days set is_stale = true where as_of >= ? and not is_stale", [first_on])
+
+
+def settle_days(connection: duckdb.DuckDBPyConnection, taken_up: Sequence[tuple[str, date]]) -> None:
+    """Clear the marks of stale (feed, delivery day)s that the transforms have taken up.
+
+    As-of days may have been computed, and called current, between the delivery and now: by a run of the later stages
+    alone, or beside this one. They did not know these days, so they are marked once more.
+    """
+    if not taken_up:
+        return
+    mark_stale(connection, min(day for _, day in taken_up))
+    connection.executemany("delete from ops.stale_days where feed = ? and delivered_on = ?", taken_up)
+
+
 def open_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, requested: Sequence[date]) -> list[date]:
     """Write the stage's as-of days to `ops.build_scope` and return them, oldest first.
 

@@ -13,7 +13,7 @@ from pipelines.quality.checks import CheckOutcome, DbtOutcome, record_dbt_result
 from pipelines.quality.rules import Stage
 from pipelines.quality.versions import stamp_versions
 from pipelines.resources import Warehouse
-from pipelines.scope import close_scope, open_scope
+from pipelines.scope import close_scope, open_scope, settle_days
 from pipelines.transforms import DbtGraph, NodeResult, TransformError, Transforms
 
 MARTS = ("marts", "ops")
@@ -55,8 +55,8 @@ def build_marts(
         stamp_versions(connection, graph.tables_of(MARTS), written_days, run_id)
     results = transforms.build(MARTS_SELECTION)
     built = _conclude(warehouse, graph, MARTS, "marts", written_days, results, run_id)
-    with warehouse.write() as connection:
-        connection.executemany("delete from ops.stale_days where feed = ? and delivered_on = ?", stale)
+    with warehouse.transaction() as connection:
+        settle_days(connection, stale)
     return built
 
 

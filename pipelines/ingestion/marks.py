@@ -6,6 +6,7 @@ from datetime import date
 import duckdb
 
 from pipelines.quality.versions import stamp_versions
+from pipelines.scope import mark_stale
 
 
 @dataclass
@@ -31,14 +32,12 @@ class Marks:
         for feed, days in self.days.items():
             if not days:
                 continue
-            _mark_stale(connection, feed, days)
-            connection.execute(
-                "update ops.as_of_days set is_stale = true where as_of >= ? and not is_stale", [min(days)]
-            )
+            _note_days(connection, feed, days)
+            mark_stale(connection, min(days))
             stamp_versions(connection, [f"raw.{feed}"], days, run_id or "ingest")
 
 
-def _mark_stale(connection: duckdb.DuckDBPyConnection, feed: str, days: dict[date, date]) -> None:
+def _note_days(connection: duckdb.DuckDBPyConnection, feed: str, days: dict[date, date]) -> None:
     # Taken out and put back: an upsert costs several times as much, and a backfill does this for every file.
     marked = connection.execute(
         "delete from ops.stale_days where feed = ? and list_contains(cast(? as date[]), delivered_on) "

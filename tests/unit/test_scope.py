@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from pipelines.ops import TABLES
-from pipelines.scope import close_scope, open_scope
+from pipelines.scope import close_scope, open_scope, settle_days
 
 D1, D2, D3 = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)
 
@@ -16,7 +16,7 @@ D1, D2, D3 = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         opened.execute("create schema ops")
-        for table in ("as_of_days", "build_scope"):
+        for table in ("as_of_days", "build_scope", "stale_days"):
             opened.execute(f"create table ops.{table} ({TABLES[table]})")
         yield opened
 
@@ -68,3 +68,25 @@ def test_dbt_is_told_exactly_the_days_computed(connection: duckdb.DuckDBPyConnec
     open_scope(connection, "ml", [D1, D2])
     open_scope(connection, "reports", [D2])
     assert connection.execute("select as_of from ops.build_scope").fetchall() == [(D2,)]
+
+
+def test_days_computed_before_the_transforms_took_a_delivery_up_are_computed_again(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    for stage in ("ml", "reports"):
+        compute(connection, stage, D1, D2, D3)
+    connection.execute("insert into ops.stale_days values ('order_lines', ?, ?), ('products', ?, ?)", [D2, D2, D3, D1])
+    # A reforecast over the transforms' old tables, with the new delivery already in raw.
+    connection.execute("update ops.as_of_days set is_stale = true where as_of >= ?", [D2])
+    for stage in ("ml", "reports"):
+        compute(connection, stage, D3)
+    settle_days(connection, [("order_lines", D2)])
+    assert compute(connection, "ml", D3) == [D2, D3]
+    assert compute(connection, "reports", D3) == [D2, D3]
+    assert connection.execute("select feed from ops.stale_days").fetchall() == [("products",)]
+
+
+def test_nothing_taken_up_leaves_every_day_as_it_is(connection: duckdb.DuckDBPyConnection) -> None:
+    compute(connection, "ml", D1, D2)
+    settle_days(connection, [])
+    assert compute(connection, "ml", D2) == [D2]
