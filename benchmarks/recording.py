@@ -1,0 +1,83 @@
+"""The SQL that dbt sends to DuckDB: taken down while dbt builds, and run again without dbt.
+
+Only what reads or changes rows is run again, not dbt's questions to the catalogue: the replay is the least that the
+same result costs.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
+
+COMMENT = re.compile(r"\A\s*/\*.*?\*/\s*", re.DOTALL)
+QUESTIONS = ("select", "describe", "pragma", "show")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement and the dbt node it was sent for, such as `model.opscope.fct_order_lines`."""
+
+    node: str
+    sql: str
+
+    @property
+    def kind(self) -> str:
+        """`model` or `test`; empty for what dbt sends on its own account."""
+        return self.node.partition(".")[0]
+
+    @property
+    def does_work(self) -> bool:
+        """Models ask only the catalogue and write everything else; tests only ask, about rows."""
+        is_question = self.sql.lower().startswith(QUESTIONS)
+        return (self.kind == "model" and not is_question) or (self.kind == "test" and is_question)
+
+
+def statement(node: str, sent: str) -> Statement:
+    """A statement as dbt sent it, without dbt's comment and the last semicolon."""
+    return Statement(node, COMMENT.sub("", sent).strip(" \n;"))
+
+
+def parsed(settings: Settings) -> Any:
+    """The project as dbt has parsed it, for a build of this process."""
+    return _invoke(settings, ["parse"]).result
+
+
+def record_build(settings: Settings, select: Sequence[str], *extra: str, manifest: Any = None) -> list[Statement]:
+    """Build the selection with dbt as the product does, and return what did work, in order.
+
+    Raises:
+        RuntimeError: a node failed.
+    """
+    statements: list[Statement] = []
+
+    def note(event: Any) -> None:
+        if event.info.name == "SQLQuery":
+            statements.append(statement(str(event.data.node_info.unique_id), event.data.sql))
+
+    build = ["build", "--exclude-resource-type", "unit_test", "--select", *select, *extra]
+    _invoke(settings, build, manifest=manifest, callbacks=[note])
+    return [each for each in statements if each.does_work]
+
+
+def _invoke(settings: Settings, command: list[str], **given: Any) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    export_for_dbt(settings)
+    folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    target = ["--target-path", str(settings.dbt_target_path), "--log-path", str(settings.dbt_target_path)]
+    outcome = dbtRunner(**given).invoke(["--quiet", "--log-level-file", "none", *command, *folders, *target])
+    if not outcome.success:
+        raise RuntimeError(f"dbt {command[0]} failed: {outcome.exception or outcome.result}")
+    return outcome
+
+
+def replay(connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> None:
+    """Run the statements in order, fetching what they return."""
+    for each in statements:
+        answered = connection.execute(each.sql)
+        if answered.description:
+            answered.fetchall()
