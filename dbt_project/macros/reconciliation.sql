@@ -1,13 +1,19 @@
 {# The three stages of ops.reconciliation for one feed. Each row says: what came in was set aside for a reason or went
    out, per delivery day, in rows and (where the feed has a control amount) in money. #}
 
+{# An amount in all its decimals: a gap must not be rounded away, and rounding must not look like one. All amounts have
+   this one type, because the engine rounds where it unites two. #}
+{% macro whole_amount(expression) -%}
+    cast({{ expression }} as decimal(38, 8))
+{%- endmacro %}
+
 {% macro count_and_sum(amount) -%}
-    count(*) as row_count, {{ 'coalesce(sum(' ~ amount ~ '), 0)' if amount else 'cast(null as decimal(38, 7))' }} as amount
+    count(*) as row_count, {{ whole_amount('coalesce(sum(' ~ amount ~ '), 0)' if amount else 'null') }} as amount
 {%- endmacro %}
 
 {# Zero where the feed has a control amount, else null. #}
 {% macro nothing(amount) -%}
-    {{ '0' if amount else 'cast(null as integer)' }}
+    {{ whole_amount('0' if amount else 'null') }}
 {%- endmacro %}
 
 {# What the ledger says of the files that count, against the raw rows that are there. #}
@@ -22,7 +28,7 @@
         sum(coalesce(landed.row_count, 0)) as rows_out,
         sum(coalesce(ledger.amount_loaded, {{ nothing(amount) }})) as amount_in,
         {{ nothing(amount) }} as amount_set_aside,
-        sum(cast(coalesce(landed.amount, {{ nothing(amount) }}) as decimal(38, 4))) as amount_out
+        sum(coalesce(landed.amount, {{ nothing(amount) }})) as amount_out
     from (
         select * from {{ source('ops', 'files') }}
         where feed = '{{ feed }}' and status in ('loaded', 'loaded_with_quarantine')

@@ -11,8 +11,6 @@ from pipelines.sources.contracts import Column, Contract, contract
 
 # From here on an owner should look; the delivery is still used (KPI DAT-02).
 QUARANTINE_RATE_LIMIT = 0.01
-# The loader rounds its sums block by block, to four decimals.
-AMOUNT_TOLERANCE = "0.01"
 
 
 @cache
@@ -146,7 +144,7 @@ def _ledger_rules(feed: Contract) -> list[Rule]:
             ),
             at_most(
                 "amounts_as_ledger",
-                f"sum(if(abs({gap}) > {AMOUNT_TOLERANCE}, abs({gap}), 0))",
+                f"sum(abs({gap}))",
                 0,
                 "The rows in the table add up to the control amount that the ledger says was loaded.",
             ),

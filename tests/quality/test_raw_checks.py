@@ -30,7 +30,7 @@ LEDGER_DEFECTS = {
     "update ops.files set records_seen = records_seen + 200 where file_id = '{file}'",
     "records_once": "update {table} set _record_no = 1 where _file_id = '{file}' and _record_no = 2",
     "amounts_conserved": "update ops.files set amount_seen = amount_seen + 0.0001 where file_id = '{file}'",
-    "amounts_as_ledger": "update {table} set {money} = {money} + 0.02 where _file_id = '{file}' and _record_no = 1",
+    "amounts_as_ledger": "update {table} set {money} = {money} + 0.0001 where _file_id = '{file}' and _record_no = 1",
     "files_accepted": "insert into ops.files by name select * replace (file_id || '-2' as file_id, "
     "'refused' as status, 0 as records_seen, 0 as records_loaded, null as amount_seen, null as amount_loaded) "
     "from ops.files where file_id = '{file}'",

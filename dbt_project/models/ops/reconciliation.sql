@@ -64,8 +64,8 @@ select
     cast(rows_set_aside as bigint) as rows_set_aside,
     cast(rows_out as bigint) as rows_out,
     cast(rows_in - rows_set_aside - rows_out as bigint) as row_gap,
-    {{ money('amount_in') }} as amount_in,
-    {{ money('amount_set_aside') }} as amount_set_aside,
-    {{ money('amount_out') }} as amount_out,
-    {{ money('amount_in - amount_set_aside - amount_out') }} as amount_gap
+    {{ whole_amount('amount_in') }} as amount_in,
+    {{ whole_amount('amount_set_aside') }} as amount_set_aside,
+    {{ whole_amount('amount_out') }} as amount_out,
+    {{ whole_amount('amount_in - amount_set_aside - amount_out') }} as amount_gap
 from stages
