@@ -79,12 +79,18 @@ def secret(name: str) -> str:
     return os.environ[name]
 
 
-def export_for_dbt(settings: Settings) -> None:
-    """Tell dbt, which reads its profile from the environment, where the warehouse is and what it may use."""
-    os.environ["OPSCOPE_WAREHOUSE"] = str(settings.warehouse_path)
-    os.environ["OPSCOPE_MEMORY_LIMIT"] = settings.memory_limit
-    os.environ["OPSCOPE_THREADS"] = str(settings.threads)
-    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+def export_for_dbt(settings: Settings | None) -> None:
+    """Tell dbt, which reads its profile from the environment, where the warehouse is and what it may use.
+
+    None tells it of no warehouse in particular, for parsing.
+    """
+    told = {
+        "OPSCOPE_WAREHOUSE": str(settings.warehouse_path) if settings else "warehouse.duckdb",
+        "OPSCOPE_MEMORY_LIMIT": settings.memory_limit if settings else "8GB",
+        "OPSCOPE_THREADS": str(settings.threads) if settings else "2",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    os.environ.update(told)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

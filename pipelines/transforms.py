@@ -5,16 +5,22 @@ import serves all calls of a run here. Nothing in this module knows Dagster or a
 """
 
 import json
+import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipelines.errors import OpscopeError
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
 
+PARSED = DBT_PROJECT / "target"
+MANIFEST = "manifest.json"
+PARTIAL_PARSE = "partial_parse.msgpack"
 # Schemas whose models people read; the others are steps on the way.
 SHOWN_SCHEMAS = ("marts", "ops", "reports")
 
@@ -46,36 +52,53 @@ class Transforms:
         self._target = settings.dbt_target_path
         self._parsed: Any = None
 
-    @property
-    def manifest_path(self) -> Path:
-        return self._target / "manifest.json"
-
     def manifest(self) -> dict[str, Any]:
         """The parsed project; parsed anew only when a file of it changed."""
-        if not self._is_manifest_current():
+        if not _is_parse_current():
             self.parse()
-        loaded: dict[str, Any] = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        loaded: dict[str, Any] = json.loads((PARSED / MANIFEST).read_text(encoding="utf-8"))
         return loaded
 
     def parse(self) -> None:
-        """Parse the project and keep the result for the builds of this process."""
-        self._parsed = self._invoke(["parse"]).result
+        """Parse the project, or what changed of it, and keep the result for the builds of this process.
+
+        A whole parse takes many seconds, so all homes share one result, beside the project. dbt would parse anew for
+        each warehouse path it sees; parsing sees a neutral one.
+        """
+        self._target.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._target) as folder:
+            if (PARSED / PARTIAL_PARSE).exists():
+                shutil.copyfile(PARSED / PARTIAL_PARSE, Path(folder) / PARTIAL_PARSE)
+            export_for_dbt(None)
+            self._parsed = self._invoke(["parse"], target=Path(folder)).result
+            PARSED.mkdir(exist_ok=True)
+            for name in (PARTIAL_PARSE, MANIFEST):
+                shutil.copyfile(Path(folder) / name, PARSED / f"{name}.{os.getpid()}")
+                (PARSED / f"{name}.{os.getpid()}").replace(PARSED / name)
 
     def build(self, select: Sequence[str]) -> list[NodeResult]:
         """Run and test the selected models, in the order of their dependencies.
 
-        A failing node or test is a result, not an error; its children are skipped.
+        A failing node or test is a result, not an error; its children are skipped. Unit tests judge the SQL, not the
+        data; they run in the test suite.
 
         Raises:
             TransformError: dbt could not start or stopped half-way.
         """
         if self._parsed is None:
             self.parse()
-        # Unit tests judge the SQL, not the data; they run in the test suite.
-        outcome = self._invoke(["build", "--exclude-resource-type", "unit_test", "--select", *select])
+        export_for_dbt(self._settings)
+        try:
+            outcome = self._invoke(
+                ["build", "--exclude-resource-type", "unit_test", "--select", *select], target=self._target
+            )
+        finally:
+            _free_the_warehouse()
         if outcome.result is None:
             raise TransformError(
-                "dbt build", f"stopped ({outcome.exception})", "Run the same day again; `dbt debug` checks the set-up."
+                "dbt build",
+                f"stopped ({outcome.exception})",
+                "Run the same day again; `dbt debug` checks the set-up.",
             )
         return [
             NodeResult(
@@ -88,32 +111,18 @@ class Transforms:
             for result in outcome.result.results
         ]
 
-    def _is_manifest_current(self) -> bool:
-        if not self.manifest_path.exists():
-            return False
-        parsed_at = self.manifest_path.stat().st_mtime_ns
-        sources = (path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
-        return all(path.stat().st_mtime_ns <= parsed_at for path in sources if "target" not in path.parts)
-
-    def _invoke(self, command: list[str]) -> Any:
+    def _invoke(self, command: list[str], target: Path) -> Any:
         from dbt.cli.main import dbtRunner
 
-        export_for_dbt(self._settings)
-        self._target.mkdir(parents=True, exist_ok=True)
         arguments = [
             "--quiet",
             # dbt leaves its log file open from one call to the next; what went wrong is in the results.
-            "--log-level-file",
-            "none",
-            "--log-path",
-            str(self._target),
+            *("--log-level-file", "none"),
+            *("--log-path", str(target)),
             *command,
-            "--project-dir",
-            str(DBT_PROJECT),
-            "--profiles-dir",
-            str(DBT_PROJECT),
-            "--target-path",
-            str(self._target),
+            *("--project-dir", str(DBT_PROJECT)),
+            *("--profiles-dir", str(DBT_PROJECT)),
+            *("--target-path", str(target)),
         ]
         outcome = dbtRunner(manifest=self._parsed).invoke(arguments)
         if outcome.exception is not None:
@@ -121,6 +130,22 @@ class Transforms:
                 f"dbt {command[0]}", str(outcome.exception), "Mend the model it names; `dbt debug` checks the set-up."
             )
         return outcome
+
+
+def _is_parse_current() -> bool:
+    if not (PARSED / MANIFEST).exists():
+        return False
+    parsed_at = (PARSED / MANIFEST).stat().st_mtime_ns
+    sources = (path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
+    return all(path.stat().st_mtime_ns <= parsed_at for path in sources if PARSED not in path.parents)
+
+
+def _free_the_warehouse() -> None:
+    """Close dbt's connection; it stays open between models, as opening it for each costs a third of the build."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    manager: Any = DuckDBConnectionManager
+    manager.close_all_connections()
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Six delivery days of a small demo company, dirt, late files and corrections included."""
+    """Five delivery days of a small demo company, dirt, late files and corrections included."""
     landing = tmp_path_factory.mktemp("demo") / "landing"
-    generate(landing, days=6, scale=0.05, history_days=120)
+    generate(landing, days=5, scale=0.05, history_days=90)
     days = sorted(
         date.fromisoformat(path.name) for path in landing.iterdir() if path.is_dir() and path.name[:2] == "20"
     )
