@@ -30,7 +30,9 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
         ProfileError: a day lies outside the company's delivery days.
     """
     _require_partitions(installation, first, last)
+    installation.progress("prepare", 0, 1)
     definitions = build_definitions(installation)
+    installation.progress("prepare", 1, 1)
     run_config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if everything:
         run_config["ops"] = {"ingest": {"config": {"everything": True}}}
