@@ -93,7 +93,7 @@ class Transforms:
                 ["build", "--exclude-resource-type", "unit_test", "--select", *select], target=self._target
             )
         finally:
-            _free_the_warehouse()
+            free_the_warehouse()
         if outcome.result is None:
             raise TransformError(
                 "dbt build",
@@ -140,7 +140,7 @@ def _is_parse_current() -> bool:
     return all(path.stat().st_mtime_ns <= parsed_at for path in sources if PARSED not in path.parents)
 
 
-def _free_the_warehouse() -> None:
+def free_the_warehouse() -> None:
     """Close dbt's connection; it stays open between models, as opening it for each costs a third of the build."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 

@@ -41,6 +41,6 @@
 {% macro to_base(amount, rates) -%}
     case
         when {{ rates }}.is_inverse then {{ money('cast(' ~ amount ~ ' as double) / cast(' ~ rates ~ '.rate as double)') }}
-        else {{ money(amount ~ ' * ' ~ rates ~ '.rate') }}
+        else {{ money(times(amount, rates ~ '.rate')) }}
     end
 {%- endmacro %}

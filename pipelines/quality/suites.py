@@ -99,7 +99,7 @@ MARTS = (
         "order_lines",
         {
             "quantity": "r.quantity",
-            "net_amount": _money("r.quantity * r.unit_price - coalesce(r.discount_amount, 0)"),
+            "net_amount": _money("cast(r.quantity as decimal(28, 3)) * r.unit_price - coalesce(r.discount_amount, 0)"),
             "ordered_at": "r.ordered_at",
         },
     ),
@@ -109,7 +109,7 @@ MARTS = (
         "purchase_order_lines",
         {
             "quantity_ordered": "r.quantity_ordered",
-            "ordered_amount": _money("r.quantity_ordered * r.unit_price"),
+            "ordered_amount": _money("cast(r.quantity_ordered as decimal(28, 3)) * r.unit_price"),
             "quantity_received": "r.quantity_received",
             "quantity_rejected": "r.quantity_rejected",
         },

@@ -14,6 +14,7 @@ from pipelines.ops import prepare
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
 from pipelines.sources.contracts import contract
 from pipelines.sources.profiles import load_profile
+from pipelines.transforms import free_the_warehouse
 
 # dbt drops its log file without closing it when it is called a second time in one process.
 NO_LOG_FILE = ("--log-level-file", "none")
@@ -87,6 +88,7 @@ class Company:
                 *("--target-path", str(self.home / "dbt")),
             ]
         )
+        free_the_warehouse()
         assert outcome.exception is None, outcome.exception
         return {result.node.name: str(result.status) for result in outcome.result.results}
 

@@ -32,7 +32,7 @@ select
     quantity_received,
     quantity_rejected,
     status,
-    {{ money('quantity_ordered * unit_price') }} as ordered_amount,
+    {{ money(times('quantity_ordered', 'unit_price')) }} as ordered_amount,
     known_from,
     known_to,
     _file_id,

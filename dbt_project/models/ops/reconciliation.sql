@@ -1,12 +1,12 @@
 {% set feeds = [
     {
         'feed': 'order_lines', 'key': ['order_id', 'line_no'],
-        'raw_amount': 'quantity * unit_price - coalesce(discount_amount, 0)',
+        'raw_amount': times('quantity', 'unit_price') ~ ' - coalesce(discount_amount, 0)',
         'mart': ref('fct_order_lines'), 'mart_amount': 'net_amount', 'all_versions': false
     },
     {
         'feed': 'purchase_order_lines', 'key': ['po_id', 'line_no'],
-        'raw_amount': 'quantity_ordered * unit_price',
+        'raw_amount': times('quantity_ordered', 'unit_price'),
         'mart': ref('fct_purchase_order_lines'), 'mart_amount': 'ordered_amount', 'all_versions': false
     },
     {'feed': 'feedback', 'key': ['feedback_id'], 'mart': ref('fct_feedback'), 'all_versions': false},

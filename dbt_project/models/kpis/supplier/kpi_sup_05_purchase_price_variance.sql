@@ -7,8 +7,8 @@ with facts as (
         as_of_to,
         currency,
         supplier_id,
-        sum((unit_price - contract_unit_price) * quantity_ordered) as numerator,
-        sum(contract_unit_price * quantity_ordered) as denominator,
+        sum({{ times('unit_price - contract_unit_price', 'quantity_ordered') }}) as numerator,
+        sum({{ times('contract_unit_price', 'quantity_ordered') }}) as denominator,
         count(*) as n
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
     where contract_unit_price is not null and coalesce(status, 'open') not in ('cancelled', 'rejected')
