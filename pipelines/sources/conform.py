@@ -30,6 +30,8 @@ from pipelines.sources.values import Values
 Mask = npt.NDArray[np.bool_]
 
 RECORD_NO, DELIVERED_ON = "_record_no", "_delivered_on"
+# Money is kept as DECIMAL(18, 4) by the transforms.
+LARGEST_AMOUNT = 10**14
 EXCERPT = 80  # characters of a refused value that a message shows
 EXPECTED = {
     "not_an_integer": "a whole number",
@@ -295,11 +297,12 @@ class Conformer:
                     batch.verdicts[row] = _verdict(column, cells, row, broken.code, broken.expected)
 
     def _sorted_out(self, table: pa.Table, batch: _Batch, repeated: Mask) -> Conformed:
+        amounts, unread = self._control_amounts(table, batch)
         refused = np.zeros(len(batch), np.bool_)
         refused[list(batch.verdicts)] = True
         refused &= ~repeated
         is_clean = not refused.any() and not repeated.any()
-        loaded, duplicate, quarantined = self._amounts(table, batch, refused, repeated)
+        loaded, duplicate, quarantined = _amounts(amounts, unread, refused, repeated)
         return Conformed(
             rows=table if is_clean else table.filter(pa.array(~(refused | repeated))),
             rejects=self._rejects(batch, refused),
@@ -322,22 +325,43 @@ class Conformer:
             found.append(Reject(int(numbers[place]), offset, verdict.code, verdict.column_name, verdict.message, text))
         return sorted(found, key=lambda reject: reject.record_no)
 
-    def _amounts(
-        self, table: pa.Table, batch: _Batch, refused: Mask, repeated: Mask
-    ) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-        """Control amounts of loaded, duplicate and quarantined records."""
+    def _control_amounts(self, table: pa.Table, batch: _Batch) -> tuple[pa.Array | None, Mask]:
+        """The control amount of every record, and where it could not be read; what no amount can be is refused."""
+        unread = np.zeros(len(batch), np.bool_)
         if self._amount is None:
-            return None, None, None
+            return None, unread
         columns = {name: whole(table.column(name)) for name in self._amount.names}
         amounts, failed = self._evaluator.evaluate(self._amount, columns, len(batch), "controlAmount")
-        unread = failed.copy()
         for name in self._amount.names & set(batch.unread):
             unread |= batch.unread[name]
-        if not unread.any() and not refused.any() and not repeated.any():
-            return _total(amounts), Decimal(0), Decimal(0)
-        parts = (~(refused | repeated), repeated & ~unread, refused & ~unread)
-        loaded, duplicate, quarantined = (_total(amounts.filter(pa.array(part))) for part in parts)
-        return loaded, duplicate, quarantined
+        first = next(column.name for column in self._contract.columns if column.name in self._amount.names)
+        message = f"{self._amount.sql}: expected an amount below {LARGEST_AMOUNT:,}"
+        too_large = _Verdict("number_too_large", first, message)
+        for row in np.flatnonzero(failed | _beyond(amounts)).tolist():
+            batch.verdicts.setdefault(row, too_large)
+        return amounts, unread | failed
+
+
+def _beyond(amounts: pa.Array) -> Mask:
+    """Which amounts do not fit the money columns of what comes after."""
+    bounds = pc.min_max(amounts)
+    least, most = bounds["min"].as_py(), bounds["max"].as_py()
+    if least is None or max(abs(least), abs(most)) < LARGEST_AMOUNT:
+        return np.zeros(len(amounts), np.bool_)
+    return np.array([abs(amount or 0) >= LARGEST_AMOUNT for amount in amounts.to_pylist()], np.bool_)
+
+
+def _amounts(
+    amounts: pa.Array | None, unread: Mask, refused: Mask, repeated: Mask
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Control amounts of loaded, duplicate and quarantined records."""
+    if amounts is None:
+        return None, None, None
+    if not unread.any() and not refused.any() and not repeated.any():
+        return _total(amounts), Decimal(0), Decimal(0)
+    parts = (~(refused | repeated), repeated & ~unread, refused & ~unread)
+    loaded, duplicate, quarantined = (_total(amounts.filter(pa.array(part))) for part in parts)
+    return loaded, duplicate, quarantined
 
 
 def _repeat(value: pa.Scalar, size: int) -> pa.Array:

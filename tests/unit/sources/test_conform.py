@@ -321,6 +321,17 @@ def test_the_delivery_day_of_a_column_is_a_day_or_the_local_day_of_a_moment() ->
     assert reasons(found) == [(4, "no_delivery_day", "day"), (5, "no_delivery_day", "day")]
 
 
+def test_a_record_whose_amount_no_money_column_holds_is_refused() -> None:
+    """Each number fits its column; their product, 10 ** 14, has one digit more than DECIMAL(18, 4)."""
+    large = LINE | {"quantity": "100000", "unit_price": "1000000000"}
+    back = LINE | {"quantity": "-100000", "unit_price": "1000000000"}
+    fits = LINE | {"quantity": "99999.999", "unit_price": "1000000000"}
+    found = conform(LINE, large, back, fits)
+    assert reasons(found) == [(2, "number_too_large", "quantity"), (3, "number_too_large", "quantity")]
+    assert found.amount_loaded == Decimal("19.98") + Decimal("99999999000000")
+    assert found.amount_quarantined == 0
+
+
 def test_control_amounts_cover_refused_records_whose_amount_could_be_read() -> None:
     lines = [LINE, LINE | {"currency": "?"}, LINE | {"unit_price": "x"}, LINE | {"discount_amount": "x"}]
     found = conform(*({"discount_amount": ""} | line for line in lines))
