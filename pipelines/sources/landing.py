@@ -32,8 +32,9 @@ class Delivery:
     """One file of one feed, found and not yet read.
 
     `delivered_on` is None when each record carries its own day. `state` is its size and time of writing as text, so
-    that a change shows without reading; empty for a query. `open()` is a context manager over the bytes as delivered;
-    it raises FileRefusedError when they cannot be had, or changed while they were read.
+    that a change shows without reading; empty for a query. `size` is in bytes, None where it is not known. `open()` is
+    a context manager over the bytes as delivered; it raises FileRefusedError when they cannot be had, or changed while
+    they were read.
     """
 
     feed: str
@@ -42,6 +43,7 @@ class Delivery:
     delivered_on: date | None
     state: str
     open: Opener
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _of_source(feed: str, source: Source, profile: Profile, entries: list[Entry]
             continue
         day = _delivery_day(source, entry, day_in_path, profile.zone)
         if day is None or days is None or days[0] <= day <= days[1]:
-            yield Delivery(feed, source, entry.path, day, entry.state, entry.open)
+            yield Delivery(feed, source, entry.path, day, entry.state, entry.open, entry.size)
 
 
 def _match(pattern: PathPattern, entry: Entry) -> tuple[bool, date | None]:

@@ -1,0 +1,75 @@
+"""What the arrival sensor acts on: new files, replaced files, and neither growing nor known ones."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+from pipelines.arrivals import Arrivals, arrived
+from pipelines.assets.shell import Installation
+from pipelines.partitions import delivery_days
+from tests.unit.ingestion.shop import HEADER, Shop, line, orders
+
+DAY = date(2024, 1, 1)
+PATH = "2024-01-01/a.csv"
+
+
+def installation_of(shop: Shop) -> Installation:
+    return Installation(shop.settings, shop.profile, delivery_days(shop.profile))
+
+
+def looked_at_twice(shop: Shop) -> Arrivals:
+    return arrived(installation_of(shop), arrived(installation_of(shop), None).cursor)
+
+
+def test_a_new_file_is_ready_at_the_second_look(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.put(PATH, line("A"))
+    first = arrived(installation_of(shop), None)
+    assert not first.ready
+    assert set(arrived(installation_of(shop), first.cursor).ready) == {DAY}
+
+
+def test_a_growing_file_waits(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.put(PATH, line("A"))
+    first = arrived(installation_of(shop), None)
+    shop.put(PATH, line("A"), line("B"))
+    assert not arrived(installation_of(shop), first.cursor).ready
+
+
+def test_a_loaded_file_is_not_new(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.put(PATH, line("A"))
+    shop.ingest()
+    found = looked_at_twice(shop)
+    assert not found.ready
+    assert found.waiting_for == "nothing new in the landing"
+
+
+def test_a_replaced_file_starts_a_run_of_its_own(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.put(PATH, line("A"))
+    before = looked_at_twice(shop).ready[DAY]
+    shop.ingest()
+    shop.put(PATH, line("A"), line("B"))
+    assert looked_at_twice(shop).ready[DAY] != before
+
+
+def test_a_refused_file_asks_again_only_when_it_changes(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    file = shop.put_bytes(PATH, b"")
+    before = looked_at_twice(shop).ready
+    shop.ingest()
+    assert not looked_at_twice(shop).ready
+    file.write_bytes((HEADER + line("A")).encode())
+    os.utime(file, (2e9, 2e9))
+    assert looked_at_twice(shop).ready.keys() == before.keys()
+    assert looked_at_twice(shop).ready != before
+
+
+def test_files_that_carry_their_own_days_go_to_a_partition_there_is(tmp_path: Path) -> None:
+    feeds = orders(path="all.csv", delivered_on={"column": "ordered_at"})
+    shop = Shop(tmp_path, feeds, ends_on=date(2999, 1, 1))
+    shop.put("all.csv", line("A"))
+    (day,) = looked_at_twice(shop).ready
+    assert installation_of(shop).partitions.has_partition_key(day.isoformat())
