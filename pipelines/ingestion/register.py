@@ -166,6 +166,7 @@ class Register:
         marks.add(file.feed, loaded.touched, loaded.loaded)
         digest = mapping_digest(file.feed, reading.source, self._profile, reading.lookups)
         file = self._ledger.put(with_counts(file, loaded, digest, reading.feed.version))
+        _mark_refusals(file, marks)
         if released:
             self._let_in(file, reading, released, marks)
             file = self._ledger.get(file.file_id) or file
@@ -244,6 +245,7 @@ class Register:
         """Take back what an older content of the same path and day brought; return the content it held."""
         if old.holds_rows:
             self._remove_rows(old, marks)
+        _mark_refusals(old, marks)
         self._connection.execute(
             "update ops.quarantine set status = 'superseded' where file_id = ? and status = 'open'", [old.file_id]
         )
@@ -336,6 +338,12 @@ def mapping_digest(feed: str, source: Source, profile: Profile, lookups: dict[st
         "lookups": {name: lookup.content_sha256 for name, lookup in lookups.items()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _mark_refusals(file: LedgerFile, marks: Marks) -> None:
+    """What was refused on a day is known of it too (KPI DAT-02), also where no row came of the file."""
+    if file.records_quarantined and file.delivered_on is not None:
+        marks.add(file.feed, {file.delivered_on: file.delivered_on}, 0)
 
 
 def _is_read_alike(known: LedgerFile, file: LedgerFile) -> bool:
