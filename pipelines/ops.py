@@ -6,6 +6,7 @@ warehouse usable: all schemas, the raw table of every feed (also of feeds the co
 
 import duckdb
 
+from pipelines.errors import WarehouseError
 from pipelines.sources.contracts import Contract, contracts
 from pipelines.sources.profiles import Profile
 
@@ -176,22 +177,33 @@ def raw_table_ddl(feed: Contract) -> str:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
-    """Create what is missing of schemas, raw tables and evidence tables, and say whose warehouse this is."""
+    """Create what is missing of schemas, raw tables and evidence tables, and say whose warehouse this is.
+
+    Raises:
+        WarehouseError: it is another company's, or its money is in another currency.
+    """
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
     for feed in contracts():
         connection.execute(raw_table_ddl(feed))
     for name, columns in TABLES.items():
         connection.execute(f"create table if not exists ops.{name} ({columns})")
-    connection.execute("delete from ops.company")
-    connection.execute(
-        "insert into ops.company values (?, ?, ?, ?, ?, ?)",
-        [
-            profile.company,
-            profile.title,
-            profile.base_currency,
-            profile.time_zone,
-            profile.country,
-            profile.starts_on,
-        ],
-    )
+    _say_whose(connection, profile)
+
+
+def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    found = connection.execute("select company, base_currency from ops.company").fetchone()
+    asked = (profile.company, profile.base_currency)
+    if found is not None and found != asked:
+        raise WarehouseError(
+            "warehouse",
+            f"holds the company {found[0]} in {found[1]}, the profile is of {asked[0]} in {asked[1]}",
+            "Give another --home, or move this one away.",
+        )
+    columns = ("company", "title", "base_currency", "time_zone", "country", "starts_on")
+    facts = [getattr(profile, name) for name in columns]
+    # One statement, so that no crash leaves a warehouse that does not know its time zone.
+    if found is None:
+        connection.execute("insert into ops.company values (?, ?, ?, ?, ?, ?)", facts)
+    else:
+        connection.execute(f"update ops.company set {', '.join(f'{name} = ?' for name in columns)}", facts)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop import HEADER, Shop, line, orders
 
-from pipelines.errors import ProfileError
+from pipelines.errors import ProfileError, WarehouseError
 from pipelines.ingestion import FeedDay
 from pipelines.ingestion import register as register_module
 from pipelines.ingestion.origins import raw_origin
@@ -460,6 +460,25 @@ def test_a_change_makes_the_as_of_days_that_knew_it_stale(shop: Shop) -> None:
     shop.put("2024-01-02/b.csv", line("B"))
     shop.ingest()
     assert shop.query("select as_of from ops.as_of_days where is_stale order by 1") == [(DAY2,), (DAY3,)]
+
+
+def test_a_file_of_refused_records_alone_makes_as_of_days_stale_when_it_comes_and_when_it_goes(shop: Shop) -> None:
+    shop.ingest()
+    for content in (line("A", currency="?"), line("B", currency="?") + line("C", currency="?"), ""):
+        shop.execute("insert or replace into ops.as_of_days values ('reports', '2024-01-02', false)")
+        shop.put("2024-01-01/a.csv", content)
+        shop.ingest()
+        assert shop.query("select is_stale from ops.as_of_days") == [(True,)]
+
+
+def test_a_home_is_one_company_s(shop: Shop) -> None:
+    shop.ingest()
+    shop.profile = shop.profile.model_copy(update={"company": "another"})
+    with pytest.raises(WarehouseError, match="holds the company shop in EUR, the profile is of another"):
+        shop.ingest()
+    shop.profile = shop.profile.model_copy(update={"company": "shop", "title": "A new name"})
+    shop.ingest()
+    assert shop.query("select company, title from ops.company") == [("shop", "A new name")]
 
 
 FILES = st.dictionaries(
