@@ -25,6 +25,7 @@ from pipelines.ingestion.loading import (
 )
 from pipelines.ingestion.marks import Marks
 from pipelines.ingestion.releasing import Release, delivered_amount, judge
+from pipelines.ops import REFUSALS
 from pipelines.settings import audit_time
 from pipelines.sources.contracts import contract
 from pipelines.sources.landed import Landed, LandedCopies
@@ -279,7 +280,8 @@ class Register:
             delivered_bytes=landed.delivered_bytes if landed else 0,
             status="refused",
             reason_code=error.reason_code,
-            message=f"{delivery.source_path}: {error.cause}. {error.remedy}",
+            # The ledger is published and logged; a cause may quote the file, such as a first line that is no header.
+            message=REFUSALS[error.reason_code],
             contract_version=feed.version,
             mapping_digest=mapping_digest(delivery.feed, delivery.source, self._profile, {}),
         )
@@ -295,10 +297,10 @@ class Register:
             self._ledger.put(file)
             if file.status == "refused":
                 self._forget_quarantine(file.file_id)
-                self._quarantine_whole(file)
+                self._quarantine_whole(file, f"{delivery.source_path}: {error.cause}. {error.remedy}")
         return Outcome(file, is_new=True, marks=marks, refusal=error)
 
-    def _quarantine_whole(self, file: LedgerFile) -> None:
+    def _quarantine_whole(self, file: LedgerFile, message: str) -> None:
         self._connection.execute(
             "insert into ops.quarantine by name select ? as quarantine_id, ? as file_id, ? as feed, "
             "?::date as delivered_on, ? as reason_code, ? as message, 'open' as status",
@@ -308,7 +310,7 @@ class Register:
                 file.feed,
                 file.delivered_on,
                 file.reason_code,
-                file.message,
+                message,
             ],
         )
 

@@ -15,6 +15,7 @@ from pipelines.errors import ProfileError, WarehouseError
 from pipelines.ingestion import FeedDay
 from pipelines.ingestion import register as register_module
 from pipelines.ingestion.origins import raw_origin
+from pipelines.ops import REFUSALS
 
 DAY1, DAY2, DAY3 = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
 
@@ -347,9 +348,11 @@ def test_a_bad_file_is_refused_whole_and_the_good_ones_are_loaded(tmp_path: Path
     (refused,) = report.refused
     assert (refused.reason_code, refused.source_path) == (code, f"2024-01-01/{name}")
     # Place, cause and remedy, in the delivery's own terms.
-    assert refused.message.startswith(f"2024-01-01/{name}: ")
-    assert str(shop.settings.root) not in refused.message
-    assert shop.query("select record_no, reason_code, message from ops.quarantine") == [(None, code, refused.message)]
+    assert refused.message == REFUSALS[code]
+    ((record_no, reason, message),) = shop.query("select record_no, reason_code, message from ops.quarantine")
+    assert (record_no, reason) == (None, code)
+    assert message.startswith(f"2024-01-01/{name}: ")
+    assert str(shop.settings.root) not in message
     shop.assert_balanced()
 
 
@@ -374,6 +377,16 @@ def test_a_header_without_records_is_a_delivery_of_nothing(shop: Shop) -> None:
     report = shop.ingest()
     assert shop.files() == {"2024-01-01/a.csv": "loaded"}
     assert report.changed_days == []
+
+
+def test_the_ledger_quotes_nothing_of_a_refused_file(shop: Shop) -> None:
+    """Readers get ops.files; a first line that is no header may be somebody's record."""
+    shop.put("2024-01-01/a.csv", "Jane Doe,jane@example.org\n", header="")
+    (refused,) = shop.ingest().refused
+    ((kept,),) = shop.query("select message from ops.files")
+    assert "jane" not in f"{kept} {refused.message}".lower()
+    ((quarantined,),) = shop.query("select message from ops.quarantine")
+    assert "jane@example.org" in quarantined
 
 
 def test_a_sound_file_under_the_path_of_a_refused_one_settles_it(shop: Shop) -> None:
