@@ -1,5 +1,6 @@
 """The command line. It parses, calls what Dagster calls too, and prints; it decides nothing."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -41,6 +42,8 @@ LandingUrl = Annotated[str | None, typer.Option("--landing", help="Folder or fss
 
 def main() -> None:
     """Run the command; an error an operator can act on is one message, not a traceback."""
+    # What we write holds personal data: the group may read it, nobody else.
+    os.umask(0o027)
     try:
         app()
     except OpscopeError as error:
@@ -131,8 +134,8 @@ def run(
             launched = launch(installation, "nightly", newest, newest, everything=True)
         else:
             launched = launch(installation, "nightly", *_range(on, first, last))
+    _require_success(launched, settings)
     printing.deliveries(out, settings)
-    _require_success(launched)
     printing.published(out, settings)
 
 
@@ -144,9 +147,10 @@ def _range(on: datetime | None, first: datetime | None, last: datetime | None) -
     raise typer.BadParameter("give --date, or --from and --to, or --all")
 
 
-def _require_success(launched: "Launched") -> None:
+def _require_success(launched: "Launched", settings: Settings) -> None:
     if launched.is_success:
         return
+    printing.failed_checks(errors, settings, launched.run_id)
     for failure in launched.failures:
         errors.print(f"[bold red]Failed[/] {escape(failure)}", soft_wrap=True)
     raise OpscopeError(
@@ -174,8 +178,8 @@ def demo(
         installation = installation_of(settings, bars)
         assert installation.profile.ends_on is not None
         launched = launch(installation, "nightly", installation.profile.starts_on, installation.profile.ends_on)
+    _require_success(launched, settings)
     printing.deliveries(out, settings)
-    _require_success(launched)
     printing.published(out, settings)
     printing.examples(out, settings)
 

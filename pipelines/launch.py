@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from dagster._core.execution.plan.objects import StepFailureData
+
 from pipelines.assets.shell import Installation
 from pipelines.definitions import build_definitions
 from pipelines.errors import ProfileError
@@ -44,11 +46,21 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
             raise_on_error=False,
         )
         failures = tuple(
-            f"{event.step_key}: {event.step_failure_data.error_display_string}"
+            f"{event.step_key}: {_cause(event.step_failure_data)}"
             for event in result.all_events
             if event.is_step_failure
         )
         return Launched(result.run_id, result.success, failures)
+
+
+def _cause(failure: StepFailureData) -> str:
+    """What stopped the step, in its own words: the last error of the chain, or the description of a Failure."""
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "no reason was recorded"
 
 
 def newest_day(installation: Installation) -> date:

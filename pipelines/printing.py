@@ -22,12 +22,12 @@ EXAMPLES = {
         from marts.fct_order_lines where is_revenue group by channel_id order by net_revenue desc
     """,
     "KPIs as of the newest day": """
-        select k.kpi_id, d.title, v.period_grain, round(v.value, 4) as value, d.unit, v.n
-        from (select distinct kpi_id from reports.fct_kpi_values) as k
+        select v.kpi_id, d.title, v.period_grain, v.period_start, round(v.value, 4) as value, d.unit, v.n
+        from reports.fct_kpi_values as v
         join reports.dim_kpis as d using (kpi_id)
-        join reports.fct_kpi_values as v using (kpi_id)
         where v.segment_type = 'all' and v.as_of = (select max(as_of) from reports.fct_kpi_values)
-        order by k.kpi_id, v.period_grain
+        qualify row_number() over (partition by v.kpi_id, v.period_grain order by v.period_start desc) = 1
+        order by v.kpi_id, v.period_grain
     """,
     "Largest demand expected in the coming week": """
         select product_id, channel_id, round(sum(mean), 1) as expected, round(sum(p90), 1) as sum_of_p90
@@ -54,7 +54,7 @@ def deliveries(out: Console, settings: Settings) -> None:
     headings = ("feed", "files", "records seen", "loaded", "duplicate", "quarantined", "filtered")
     _table(out, "Delivered", headings, per_feed)
     for path, message in refused:
-        out.print(f"[yellow]refused[/] {escape(path)}: {escape(message or '')}", soft_wrap=True)
+        out.print(f"[yellow]refused[/] {escape(message or path)}", soft_wrap=True)
 
 
 def published(out: Console, settings: Settings) -> None:
@@ -79,6 +79,22 @@ def examples(out: Console, settings: Settings) -> None:
             headings = [column[0] for column in result.description or ()]
             _table(out, title, headings, result.fetchall())
     out.print("\nOpen the Dagster UI with [bold]make dev[/], then http://127.0.0.1:3000")
+
+
+def failed_checks(out: Console, settings: Settings, run_id: str) -> None:
+    """The blocking checks that failed in a run: what was judged, when, and what was observed."""
+    if not settings.warehouse_path.exists():
+        return
+    with Warehouse(settings).read() as connection:
+        failed = connection.execute(
+            """
+            select asset, check_name, partition_on, observed, message
+            from ops.check_results where run_id = ? and is_blocking and not passed order by all limit 20
+            """,
+            [run_id],
+        ).fetchall()
+    if failed:
+        _table(out, "Checks that stopped the run", ("table", "check", "day", "observed", "why it matters"), failed)
 
 
 def origins(out: Console, found: Sequence[Origin]) -> None:
@@ -159,7 +175,7 @@ def _table(out: Console, title: str, headings: Sequence[str], rows: Sequence[Seq
         for index in range(len(headings))
     ]
     for heading, is_numeric in zip(headings, numeric, strict=True):
-        table.add_column(heading, justify="right" if is_numeric else "left")
+        table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=heading == "id")
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
     out.print()

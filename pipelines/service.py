@@ -19,6 +19,8 @@ def serve(settings: Settings, port: int) -> None:
         str(Path(sys.executable).with_name("dagster")),
         *("dev", "--workspace", "workspace.yaml", "--host", LOOPBACK, "--port", str(port)),
     ]
+    # A supervisor ends us with SIGTERM; it takes the way of Ctrl-C, so that the group ends with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     service = subprocess.Popen(command, cwd=REPOSITORY, env=environment_of(settings), start_new_session=True)
     try:
         service.wait()

@@ -50,31 +50,32 @@ class Transforms:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._target = settings.dbt_target_path
+        self._shared = PARSED if os.access(DBT_PROJECT, os.W_OK) else self._target / "parsed"
         self._parsed: Any = None
 
     def manifest(self) -> dict[str, Any]:
         """The parsed project; parsed anew only when a file of it changed."""
-        if not _is_parse_current():
+        if not _is_parse_current(self._shared):
             self.parse()
-        loaded: dict[str, Any] = json.loads((PARSED / MANIFEST).read_text(encoding="utf-8"))
+        loaded: dict[str, Any] = json.loads((self._shared / MANIFEST).read_text(encoding="utf-8"))
         return loaded
 
     def parse(self) -> None:
         """Parse the project, or what changed of it, and keep the result for the builds of this process.
 
-        A whole parse takes many seconds, so all homes share one result, beside the project. dbt would parse anew for
-        each warehouse path it sees; parsing sees a neutral one.
+        A whole parse takes many seconds, so all homes share one result, beside the project if that can be
+        written. dbt would parse anew for each warehouse path it sees; parsing sees a neutral one.
         """
         self._target.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._target) as folder:
-            if (PARSED / PARTIAL_PARSE).exists():
-                shutil.copyfile(PARSED / PARTIAL_PARSE, Path(folder) / PARTIAL_PARSE)
+            if (self._shared / PARTIAL_PARSE).exists():
+                shutil.copyfile(self._shared / PARTIAL_PARSE, Path(folder) / PARTIAL_PARSE)
             export_for_dbt(None)
             self._parsed = self._invoke(["parse"], target=Path(folder)).result
-            PARSED.mkdir(exist_ok=True)
+            self._shared.mkdir(exist_ok=True)
             for name in (PARTIAL_PARSE, MANIFEST):
-                shutil.copyfile(Path(folder) / name, PARSED / f"{name}.{os.getpid()}")
-                (PARSED / f"{name}.{os.getpid()}").replace(PARSED / name)
+                shutil.copyfile(Path(folder) / name, self._shared / f"{name}.{os.getpid()}")
+                (self._shared / f"{name}.{os.getpid()}").replace(self._shared / name)
 
     def build(self, select: Sequence[str]) -> list[NodeResult]:
         """Run and test the selected models, in the order of their dependencies.
@@ -132,10 +133,10 @@ class Transforms:
         return outcome
 
 
-def _is_parse_current() -> bool:
-    if not (PARSED / MANIFEST).exists():
+def _is_parse_current(folder: Path) -> bool:
+    if not (folder / MANIFEST).exists():
         return False
-    parsed_at = (PARSED / MANIFEST).stat().st_mtime_ns
+    parsed_at = (folder / MANIFEST).stat().st_mtime_ns
     sources = (path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
     return all(path.stat().st_mtime_ns <= parsed_at for path in sources if PARSED not in path.parents)
 

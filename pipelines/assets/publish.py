@@ -4,7 +4,6 @@ import dagster as dg
 
 from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Installation
 from pipelines.partitions import days_of
-from pipelines.quality.report import write_report
 from pipelines.release import release
 from pipelines.stages import REPORTS
 from pipelines.transforms import DbtGraph
@@ -30,7 +29,6 @@ def published_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDe
     )
     def analytics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with installation.step("publish", context):
-            page = write_report(installation.settings, installation.warehouse)
             publication = release(installation.settings, installation.warehouse, graph, run_id=context.run_id)
         installation.progress("publish", 1, 1)
         return dg.MaterializeResult(
@@ -41,7 +39,7 @@ def published_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDe
                 "dagster/row_count": sum(publication.tables.values()),
                 "tables": dg.MetadataValue.json(publication.tables),
                 "folder": dg.MetadataValue.path(str(publication.path)),
-                "check_report": dg.MetadataValue.path(str(page)),
+                "check_report": dg.MetadataValue.path(str(installation.settings.reports_path / "checks.html")),
             }
         )
 

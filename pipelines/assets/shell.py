@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from pipelines import lease
+from pipelines.errors import ProfileError, PublishRefusedError
+from pipelines.quality.report import write_report
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
-from pipelines.transforms import Transforms
+from pipelines.transforms import TransformError, Transforms
 
 WAREHOUSE_POOL = "warehouse"
 SINGLE_RUN = dg.BackfillPolicy.single_run()
@@ -45,9 +47,18 @@ class Installation:
 
     @contextmanager
     def step(self, name: str, context: dg.AssetExecutionContext) -> Iterator[None]:
-        """Hold the write lease while a step works."""
+        """Hold the write lease while a step works, and leave the check report as the step left the checks.
+
+        What a second try cannot cure (a broken model, a refusing gate, a wrong profile) fails without one.
+        """
         with lease.writer(self.settings, f"{name} of run {context.run_id}"):
-            yield
+            try:
+                yield
+            except (TransformError, PublishRefusedError, ProfileError) as error:
+                raise dg.Failure(description=str(error), allow_retries=False) from error
+            finally:
+                if self.warehouse.path.exists():
+                    write_report(self.settings, self.warehouse)
 
 
 def selected(context: dg.AssetExecutionContext, events: Iterable[Event]) -> Iterator[Event]:

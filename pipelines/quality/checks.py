@@ -135,7 +135,7 @@ def _observed(rule: Rule, row: Mapping[Any, Any]) -> str:
     if len(rule.columns) == 1:
         return _number(row[rule.columns[0]])
     larger, smaller = (_number(row[column]) for column in rule.columns)
-    return f"{larger}, at least {smaller} wanted"
+    return f"{larger}, which must not be below {smaller}"
 
 
 def _number(value: float) -> str:

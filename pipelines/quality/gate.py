@@ -69,7 +69,7 @@ def require_publishable(
         shown.append(f"and {len(found) - SHOWN_REFUSALS} more")
     remedies = dict.fromkeys(REMEDIES[refusal.problem] for refusal in found)
     raise PublishRefusedError(
-        "publication", f"refused for {len(found)} reason(s)\n  " + "\n  ".join(shown) + "\n", " ".join(remedies)
+        "publication", f"refused for {len(found)} reason(s)\n  " + "\n  ".join(shown), " ".join(remedies)
     )
 
 

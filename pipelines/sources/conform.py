@@ -6,7 +6,7 @@ business of the readers, writing rows that of ingestion.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
@@ -25,7 +25,7 @@ from pipelines.sources.profiles import Notation, Profile, Source
 from pipelines.sources.rules import broken_rules
 from pipelines.sources.texts import without_null_values
 from pipelines.sources.typed import CANONICAL, arrow_type, days_of, typed_values
-from pipelines.sources.values import Values
+from pipelines.sources.values import BLANKS, Values
 
 Mask = npt.NDArray[np.bool_]
 
@@ -213,6 +213,8 @@ class Conformer:
         if cells is None:
             values = Values(self._nulls(kind, len(batch)))
         else:
+            if column.is_identifier and pa.types.is_string(cells.array.type):
+                cells = replace(cells, array=pc.utf8_trim(cells.array, characters=BLANKS))
             values = typed_values(cells.array, kind, cells.notation, cells.notation.time_zone or self._zone)
         self._judge(column, cells, values, batch)
         return values.array

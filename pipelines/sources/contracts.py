@@ -48,6 +48,11 @@ class Column(BaseModel):
         return self.classification == "personal"
 
     @property
+    def is_identifier(self) -> bool:
+        """True for keys and references in text: blanks around them are a way of writing, not a difference."""
+        return self.logical_type == "string" and (self.key_position is not None or self.name.endswith("_id"))
+
+    @property
     def allowed(self) -> tuple[str, ...] | None:
         values = self.options.get("enum")
         return tuple(values) if values else None

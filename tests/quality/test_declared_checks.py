@@ -173,7 +173,7 @@ ML_DEFECTS = [
         "ml.demand_forecasts",
         "vintage_not_empty",
         "delete from ml.demand_forecasts where as_of = '{day}'",
-        "0, at least 1 wanted",
+        "0, which must not be below 1",
     ),
     Defect(
         "ml.forecast_accuracy",
@@ -203,7 +203,7 @@ ML_DEFECTS = [
         "ml.forecast_accuracy",
         "not_worse_than_naive",
         "update ml.forecast_accuracy set abs_error_quantity = 6 where as_of = '{day}' and model = 'selected'",
-        "5, at least 6 wanted",
+        "5, which must not be below 6",
         is_blocking=False,
     ),
 ]
@@ -236,12 +236,12 @@ REPORTS_DEFECTS = [
         f"update {KPI} set period_end = as_of + 1 where as_of = '{{day}}' and kpi_id = 'CUS-02'",
         "rows 1",
     ),
-    Defect(KPI, "kpis_present", f"delete from {KPI} where as_of = '{{day}}'", "0, at least 1 wanted"),
+    Defect(KPI, "kpis_present", f"delete from {KPI} where as_of = '{{day}}'", "0, which must not be below 1"),
     Defect(
         KPI,
         "kpis_kept",
         f"delete from {KPI} where as_of = '{{day}}' and kpi_id = 'SAL-01'",
-        "1, at least 2 wanted",
+        "1, which must not be below 2",
         is_blocking=False,
     ),
 ]

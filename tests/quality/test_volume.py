@@ -65,9 +65,9 @@ def test_band_of_usual_rows(warehouse: Warehouse, counts: list[int], band: tuple
     [
         (140, [], ""),
         (260, [], ""),
-        (139, ["volume_not_low"], "139, at least 140 wanted"),
-        (261, ["volume_not_high"], "260, at least 261 wanted"),
-        (0, ["volume_not_low"], "0, at least 140 wanted"),
+        (139, ["volume_not_low"], "139, which must not be below 140"),
+        (261, ["volume_not_high"], "260, which must not be below 261"),
+        (0, ["volume_not_low"], "0, which must not be below 140"),
     ],
 )
 def test_days_outside_the_band_are_warned_of(warehouse: Warehouse, rows: int, failed: list[str], observed: str) -> None:

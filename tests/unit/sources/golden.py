@@ -189,7 +189,8 @@ def _text(cells: dict[str, str], name: str, source: Any, counts: dict[tuple[str,
 
 
 def _value(text: str | None, column: Any, notation: Any, zone: str) -> Any:
-    if text is not None and column.physical_type != "VARCHAR":
+    is_reference = column.key_position is not None or column.name.endswith("_id")
+    if text is not None and (column.physical_type != "VARCHAR" or is_reference):
         text = text.strip(BLANKS)
     if text is None or text == "" or text in notation.null_values:
         if column.required:

@@ -13,7 +13,7 @@ from pipelines.errors import FileRefusedError, ProfileError
 from pipelines.sources.chunks import Chunk, Reject
 from pipelines.sources.conform import Conformed, Conformer
 from pipelines.sources.contracts import contract
-from pipelines.sources.profiles import Profile, Source
+from pipelines.sources.profiles import Profile, Source, load_profile
 
 LINE = {
     "order_id": "O1",
@@ -117,9 +117,9 @@ def test_columns_are_filled_from_others_constants_expressions_and_running_number
     assert column(again, "_record_no") == [5, 6, 7, 8]
 
 
-def test_leading_zeros_and_blanks_of_text_stay_and_numbers_are_trimmed() -> None:
+def test_leading_zeros_of_ids_stay_and_blanks_around_ids_and_numbers_go() -> None:
     found = conform(LINE | {"order_id": "007", "product_id": " P1", "quantity": " 2\t"})
-    assert (column(found, "order_id"), column(found, "product_id")) == (["007"], [" P1"])
+    assert (column(found, "order_id"), column(found, "product_id")) == (["007"], ["P1"])
     assert column(found, "quantity") == [2]
 
 
@@ -491,3 +491,26 @@ def test_an_expression_that_fails_refuses_its_record_alone() -> None:
     found = conform(LINE, LINE | {"quantity": "x"}, LINE, columns={"quantity": {"expression": "quantity::int * 2"}})
     assert column(found, "quantity") == [Decimal(4), Decimal(4)]
     assert reasons(found) == [(2, "expression_failed", "quantity")]
+
+
+def test_ids_that_differ_only_by_blanks_are_one_id() -> None:
+    """Otherwise two records of one key would look like two, and one would be lost where keys are compared trimmed."""
+    identifiers = {column.name for column in contract("order_lines").columns if column.is_identifier}
+    assert identifiers == {"order_id", "product_id", "customer_id", "channel_id", "location_id"}
+    profile = load_profile("online_retail")
+    source = profile.feeds["order_lines"][0].model_copy(update={"columns": {}, "identical_records": "keep"})
+    cells = {
+        "order_id": ["A", "A ", "\tB"],
+        "line_no": ["1", "2", "3"],
+        "ordered_at": ["2026-01-01 10:00:00"] * 3,
+        "product_id": [" P", "P", "P "],
+        "channel_id": ["web"] * 3,
+        "quantity": ["1"] * 3,
+        "unit_price": ["1"] * 3,
+        "currency": ["GBP"] * 3,
+    }
+    records = pa.table({name: pa.array(values, pa.string()) for name, values in cells.items()})
+    chunk = Chunk(records, pa.array([1, 2, 3], pa.int64()), None, lambda index: str(index))
+    rows = Conformer(source, contract("order_lines"), profile).conform(chunk).rows
+    assert rows["order_id"].to_pylist() == ["A", "A", "B"]
+    assert rows["product_id"].to_pylist() == ["P", "P", "P"]
