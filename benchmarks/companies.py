@@ -1,20 +1,26 @@
-"""The generated companies that are measured, and their installations. Nothing is measured here."""
+"""The generated companies that are measured, and their installations. Nothing is measured here.
+
+What is heavy is imported by the functions that need it: they run in the children, and the parent stays small.
+"""
 
 import json
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measure import Watch
-from pipelines.demo import generate
-from pipelines.ingestion import ingest
-from pipelines.resources import Warehouse
-from pipelines.settings import Settings
-from pipelines.sources.profiles import Profile, load_profile
+
+if TYPE_CHECKING:
+    from pipelines.resources import Warehouse
+    from pipelines.settings import Settings
+    from pipelines.sources.profiles import Profile
 
 
 def write_company(watch: Watch, *, folder: str, days: int, scale: float, history_days: int, dirty: bool) -> None:
     """Generate the deliveries, unless the same arguments have already filled the folder."""
+    from pipelines.demo import generate
+
     out = Path(folder)
     asked = {"days": days, "scale": scale, "history_days": history_days, "dirty": dirty}
     truth = out / "truth.json"
@@ -27,8 +33,12 @@ def write_company(watch: Watch, *, folder: str, days: int, scale: float, history
         generate(out, days=days, scale=scale, history_days=history_days, dirty=dirty)
 
 
-def installation(home: str | Path, landing: str | Path) -> tuple[Settings, Profile, Warehouse]:
+def installation(home: str | Path, landing: str | Path) -> "tuple[Settings, Profile, Warehouse]":
     """The settings of a home fed from a generated company, its profile and its warehouse."""
+    from pipelines.resources import Warehouse
+    from pipelines.settings import Settings
+    from pipelines.sources.profiles import load_profile
+
     profile = Path(landing) / "profile.yml"
     settings = Settings(home=Path(home), profile=str(profile), landing=str(landing))
     return settings, load_profile(str(profile)), Warehouse(settings)
@@ -36,6 +46,8 @@ def installation(home: str | Path, landing: str | Path) -> tuple[Settings, Profi
 
 def load_days(watch: Watch, *, home: str, landing: str, first: str, last: str) -> dict[str, int]:
     """Ingest the delivery days, timed as `ingest`."""
+    from pipelines.ingestion import ingest
+
     settings, profile, warehouse = installation(home, landing)
     with watch("ingest"):
         report = ingest(

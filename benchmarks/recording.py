@@ -5,6 +5,7 @@ same result costs.
 """
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,9 +76,14 @@ def _invoke(settings: Settings, command: list[str], **given: Any) -> Any:
     return outcome
 
 
-def replay(connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> None:
-    """Run the statements in order, fetching what they return."""
+def replay(connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> dict[str, float]:
+    """Run the statements in order, fetching what they return; wall seconds by node, without its kind and project."""
+    seconds: dict[str, float] = {}
     for each in statements:
+        started = time.perf_counter()
         answered = connection.execute(each.sql)
         if answered.description:
             answered.fetchall()
+        name = each.node.split(".")[-1]
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+    return seconds

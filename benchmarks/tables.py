@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,15 +55,19 @@ class Result:
     rows: list[Row] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
-    def as_json(self, run: dict[str, Any]) -> dict[str, Any]:
-        verdicts = [asdict(verdict) | {"is_met": verdict.is_met} for verdict in self.verdicts]
-        return {
-            "run": run,
-            "name": self.name,
-            "title": self.title,
-            "rows": [asdict(row) for row in self.rows],
-            "verdicts": verdicts,
-        }
+
+def as_json(result: Result, run: dict[str, Any]) -> dict[str, Any]:
+    """A result and the run that measured it, for a file."""
+    verdicts = [asdict(verdict) | {"is_met": verdict.is_met} for verdict in result.verdicts]
+    return {"run": run} | asdict(result) | {"verdicts": verdicts}
+
+
+def from_json(kept: dict[str, Any]) -> tuple[Result, dict[str, Any]]:
+    """What `as_json` wrote."""
+    rows = [Row(row["what"], Cost(**row["cost"]) if row["cost"] else None, row["amount"]) for row in kept["rows"]]
+    names = [each.name for each in fields(Verdict)]
+    verdicts = [Verdict(**{name: each[name] for name in names}) for each in kept["verdicts"]]
+    return Result(kept["name"], kept["title"], rows, verdicts), kept["run"]
 
 
 def ratio(what: str, ours: Cost, theirs: Cost, goal: float) -> Verdict:
@@ -96,15 +100,15 @@ def this_run(scale: str) -> dict[str, Any]:
     }
 
 
-def markdown(results: list[Result], run: dict[str, Any]) -> str:
-    """All results as one page part: where, the goals, then the figures of each measurement."""
-    where = (
-        f"Scale `{run['scale']}`, {run['measured_on']}, commit {run['commit']}, {run['cores']} cores, "
-        f"{run['machine']}, Python {run['python']}; load average of the machine at the end {run['load_average']}."
-    )
-    parts = [where, "", *_goals([verdict for result in results for verdict in result.verdicts])]
-    for result in results:
-        parts += ["", f"### {result.title}", "", *_figures(result.rows)]
+def markdown(measured: list[tuple[Result, dict[str, Any]]]) -> str:
+    """Results and their runs as a part of a page: all goals, then the figures of each measurement and where it ran."""
+    parts = _goals([verdict for result, _ in measured for verdict in result.verdicts])
+    for result, run in measured:
+        where = (
+            f"Scale `{run['scale']}`, {run['measured_on']}, commit {run['commit']}, {run['cores']} cores, "
+            f"{run['machine']}, Python {run['python']}, load average {run['load_average']} at the end."
+        )
+        parts += ["", f"### {result.title}", "", where, "", *_figures(result.rows)]
     return "\n".join(parts) + "\n"
 
 

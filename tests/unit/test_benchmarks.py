@@ -9,7 +9,7 @@ from benchmarks.__main__ import MEASUREMENTS, PAGE
 from benchmarks.measure import Cost, Measured, Watch, measure, median_of
 from benchmarks.recording import statement
 from benchmarks.scales import SCALES
-from benchmarks.tables import BEGIN, END, Result, Row, Verdict, markdown, ratio, speed, with_figures
+from benchmarks.tables import BEGIN, END, Result, Row, Verdict, as_json, from_json, markdown, ratio, speed, with_figures
 
 RUN = {
     "scale": "small",
@@ -103,7 +103,7 @@ def test_page_has_goals_first_then_figures() -> None:
             Verdict("memory", 900.0, 1000.0, unit="MB"),
         ],
     )
-    lines = markdown([result], RUN).splitlines()
+    lines = markdown([(result, RUN)]).splitlines()
     assert "| a / b | 0.50x | 0.25x | at least 0.80x | **no** |" in lines
     assert "| memory | 900 MB |  | at most 1,000 MB | yes |" in lines
     assert lines.index("| memory | 900 MB |  | at most 1,000 MB | yes |") < lines.index("### Part A")
@@ -124,9 +124,12 @@ def test_the_committed_page_can_take_figures() -> None:
     assert "figures" in with_figures(PAGE.read_text(encoding="utf-8"), "figures\n")
 
 
-def test_result_as_json_says_whether_each_goal_was_met() -> None:
-    result = Result("a", "Part A", [Row("ours", Cost(1.0, 2.0))], [Verdict("a / b", 2.0, 1.5)])
-    written = json.loads(json.dumps(result.as_json(RUN)))
+def test_result_comes_back_from_json_which_says_whether_each_goal_was_met() -> None:
+    result = Result(
+        "a", "Part A", [Row("ours", Cost(1.0, 2.0)), Row("size", amount="1 MB")], [Verdict("a / b", 2.0, 1.5)]
+    )
+    written = json.loads(json.dumps(as_json(result, RUN)))
+    assert from_json(written) == (result, RUN)
     assert written["verdicts"][0]["is_met"] is False
     assert written["rows"][0]["cost"] == {"wall": 1.0, "cpu": 2.0}
     assert written["run"] == RUN
