@@ -49,12 +49,15 @@ def deliveries(out: Console, settings: Settings) -> None:
             """
         ).fetchall()
         refused = connection.execute(
-            "select source_path, message from ops.files where status = 'refused' order by source_path"
+            """
+            select q.message from ops.quarantine as q join ops.files as f using (file_id)
+            where f.status = 'refused' and q.record_no is null and q.status = 'open' order by f.source_path
+            """
         ).fetchall()
     headings = ("feed", "files", "records seen", "loaded", "duplicate", "quarantined", "filtered")
     _table(out, "Delivered", headings, per_feed)
-    for path, message in refused:
-        out.print(f"[yellow]refused[/] {escape(message or path)}", soft_wrap=True)
+    for (message,) in refused:
+        out.print(f"[yellow]refused[/] {escape(message)}", soft_wrap=True)
 
 
 def published(out: Console, settings: Settings) -> None:

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.ingestion import IngestReport, ingest
+from pipelines.ingestion.quarantine import list_quarantine
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
@@ -163,9 +164,10 @@ def test_rows_may_carry_their_own_day(database: sa.Engine, tmp_path: Path) -> No
 def test_a_query_that_fails_is_refused_with_its_reason(
     database: sa.Engine, tmp_path: Path, query: str, cause: str
 ) -> None:
-    refused = Shop(tmp_path, query=query).ingest().refused
+    shop = Shop(tmp_path, query=query)
+    refused = shop.ingest().refused
     assert {each.source_path for each in refused} == {f"sql:{VARIABLE}/2024-01-01", f"sql:{VARIABLE}/2024-01-02"}
-    assert all(cause in each.message for each in refused)
+    assert all(cause in each.message for each in list_quarantine(shop.warehouse))
 
 
 @pytest.mark.parametrize("url", [None, "no url", "postgresql+psycopg://shop:s3cret@127.0.0.1:1/shop?connect_timeout=2"])
