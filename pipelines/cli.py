@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from pipelines import printing
 from pipelines.errors import OpscopeError
 from pipelines.resources import Warehouse
-from pipelines.settings import Settings
+from pipelines.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
     from pipelines.launch import Launched
@@ -31,6 +31,9 @@ profile_app = typer.Typer(help="Company profiles: how a company's files become f
 quarantine_app = typer.Typer(help="Refused records: look at them, and let mended ones in.", no_args_is_help=True)
 app.add_typer(profile_app, name="profile")
 app.add_typer(quarantine_app, name="quarantine")
+
+# `make dev` opens the shipped demo profile, which has this many days; another number needs its own profile.
+SHIPPED_DEMO_DAYS = 30
 
 out = Console()
 errors = Console(stderr=True)
@@ -99,7 +102,7 @@ def demo_data(
     target: Annotated[Path | None, typer.Option("--out", help="Folder to write; default the home's landing.")] = None,
     seed: int = 7,
     days: Annotated[int, typer.Option(help="Delivery days.")] = 30,
-    scale: Annotated[float, typer.Option(help="1 is about a hundred thousand order lines.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="1 is about 65,000 order lines.")] = 1.0,
 ) -> None:
     """Write the deliveries of the demo company, and the truth behind them."""
     from pipelines.demo import generate
@@ -163,8 +166,8 @@ def _require_success(launched: "Launched", settings: Settings) -> None:
 @app.command()
 def demo(
     context: typer.Context,
-    days: Annotated[int, typer.Option(help="Delivery days.")] = 30,
-    scale: Annotated[float, typer.Option(help="1 is about a hundred thousand order lines.")] = 1.0,
+    days: Annotated[int, typer.Option(help="Delivery days.")] = SHIPPED_DEMO_DAYS,
+    scale: Annotated[float, typer.Option(help="1 is about 65,000 order lines.")] = 1.0,
 ) -> None:
     """Generate the demo company, run everything on it, and show what came of it."""
     from pipelines.definitions import installation_of
@@ -181,7 +184,9 @@ def demo(
     _require_success(launched, settings)
     printing.deliveries(out, settings)
     printing.published(out, settings)
-    printing.examples(out, settings)
+    is_shipped = days == SHIPPED_DEMO_DAYS and settings.root == REPOSITORY / "var"
+    command = f"opscope --home {settings.root} dev --profile {settings.profile} --landing {landing}"
+    printing.examples(out, settings, "make dev" if is_shipped else command)
 
 
 @app.command()
@@ -189,6 +194,7 @@ def dev(context: typer.Context, profile: ProfileName = None, landing: LandingUrl
     """Open the Dagster UI on the loopback address: webserver, daemon, schedule and sensors."""
     from pipelines.service import serve
 
+    out.print(f"The Dagster UI will be on http://127.0.0.1:{port} in about half a minute; Ctrl-C ends it.")
     serve(settings_of(context, profile=profile, landing=landing), port)
 
 

@@ -74,14 +74,14 @@ def published(out: Console, settings: Settings) -> None:
     out.print(f"Checks   {settings.reports_path / 'checks.html'}", soft_wrap=True)
 
 
-def examples(out: Console, settings: Settings) -> None:
-    """Three queries on the published file, and how to go on."""
+def examples(out: Console, settings: Settings, open_ui: str) -> None:
+    """Three queries on the published file, and the command that opens the UI on it."""
     with duckdb.connect(str(settings.published_path / "current.duckdb"), read_only=True) as connection:
         for title, query in EXAMPLES.items():
             result = connection.execute(query)
             headings = [column[0] for column in result.description or ()]
             _table(out, title, headings, result.fetchall())
-    out.print("\nOpen the Dagster UI with [bold]make dev[/], then http://127.0.0.1:3000")
+    out.print(f"\nOpen the Dagster UI with [bold]{escape(open_ui)}[/], then http://127.0.0.1:3000", soft_wrap=True)
 
 
 def failed_checks(out: Console, settings: Settings, run_id: str) -> None:
