@@ -78,8 +78,9 @@ class Warehouse:
         while True:
             try:
                 return duckdb.connect(str(path), read_only=read_only, config=self._config)
-            except duckdb.IOException as error:
-                if "lock" not in str(error) or time.monotonic() > deadline:
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                is_held = "lock" in str(error) or "different configuration" in str(error)
+                if not is_held or time.monotonic() > deadline:
                     raise WarehouseError(
                         str(path),
                         f"cannot be opened ({error})",

@@ -4,6 +4,7 @@ A dbt command started as a process of its own costs seconds of imports each time
 import serves all calls of a run here. Nothing in this module knows Dagster or a table name.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -147,6 +148,8 @@ def free_the_warehouse() -> None:
 
     manager: Any = DuckDBConnectionManager
     manager.close_all_connections()
+    # A cycle of dbt's own objects may still hold the connection, and with it the file.
+    gc.collect()
 
 
 @dataclass(frozen=True)
