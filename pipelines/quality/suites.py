@@ -177,7 +177,7 @@ ML = (
             at_least(
                 "vintage_not_empty",
                 "any_value(members)",
-                "any_value(least(members_before, 1))",
+                "if(any_value(members_before) > 0, 1, 0)",
                 "The vintage before has forecasts, this one has none.",
             ),
             at_least(
@@ -257,7 +257,12 @@ REPORTS = (
         members("reports.fct_kpi_values", "kpi_id"),
         PARTITION,
         (
-            at_least("kpis_present", "any_value(members)", "1", "Every as-of day has KPIs."),
+            at_least(
+                "kpis_present",
+                "any_value(members)",
+                "if(any_value(members_before) > 0, 1, 0)",
+                "The as-of day before has KPIs, this one has none.",
+            ),
             at_least(
                 "kpis_kept",
                 "any_value(members)",
