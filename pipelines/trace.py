@@ -76,7 +76,7 @@ class Origin:
     note: str = ""
 
     def __str__(self) -> str:
-        money = f", amount {self.amount:,}" if self.amount is not None else ""
+        money = f", amount {self.amount:,.4f}" if self.amount is not None else ""
         note = f" ({self.note})" if self.note else ""
         if self.source_path is None:
             return f"{self.feed}: {self.rows:,} rows{money} in all{note}"
