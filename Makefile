@@ -11,10 +11,10 @@ export UV_PYTHON_DOWNLOADS := never
 export OMP_NUM_THREADS := 1
 export OPSCOPE_HOME ?= $(CURDIR)/var
 
-.PHONY: help setup demo dev test check format bench lock clean
+.PHONY: help setup demo dev test reliability soak check format bench lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: .venv/.installed ## Install the hash-locked environment into .venv (a no-op when nothing changed)
 
@@ -36,6 +36,14 @@ dev: setup ## Open the Dagster UI on http://127.0.0.1:3000 (webserver and daemon
 
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest
+
+reliability: setup ## Run the promise tests and write docs/reliability.md from their results
+	@mkdir -p var && $(BIN)/python -m pytest tests/promises --junitxml=var/reliability.xml
+	@$(BIN)/python -m tests.promises.evidence var/reliability.xml
+
+soak: setup ## The same with the larger counts: hours
+	@mkdir -p var && $(BIN)/python -m pytest tests/promises --soak --junitxml=var/reliability.xml
+	@$(BIN)/python -m tests.promises.evidence var/reliability.xml
 
 check: setup ## Format, lint, types, dbt parse, boundaries and unit tests: under a minute
 	@$(BIN)/ruff format --check .

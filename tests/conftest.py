@@ -1,9 +1,16 @@
-"""What several test folders need: the real data, where there is some."""
+"""What several test folders need: the real data where there is some, the tier, and where evidence is noted."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.promises.evidence import PROPERTY, Claim
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="the larger counts of the promise tests: hours, not minutes")
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +20,24 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("OPSCOPE_REAL_DATA is not set: the real data sets are not beside this clone")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def trials(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often to try: `trials(ci, soak)` gives the count of the tier this session runs."""
+    is_soak = bool(request.config.getoption("--soak"))
+    return lambda ci, soak: soak if is_soak else ci
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """`evidence(promise, claim, trials=n, seed=s)` notes what a test has just shown, for docs/reliability.md.
+
+    Call it once what is claimed has been asserted. The outcome is pytest's: a test that fails proves nothing.
+    """
+    tier = "soak" if request.config.getoption("--soak") else "ci"
+
+    def note(promise: str, claim: str, *, trials: int, seed: int | None = None) -> None:
+        record_property(PROPERTY, Claim(promise, claim, trials, seed, tier).as_text())
+
+    return note
