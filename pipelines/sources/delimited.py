@@ -262,15 +262,15 @@ def _chunk(survey: _Survey, header: list[str], text: _Text, first: int) -> Chunk
     offsets = text.stream.original_offsets(survey.text, starts) + text.origin
     bad_starts = np.array([start for _, start, _ in survey.bad], np.int64)
     bad_offsets = text.stream.original_offsets(survey.text, bad_starts) + text.origin
+    raw_text = _raw_text(survey.text, text.stream)
     rejects = [
-        Reject(
-            first + number, int(offset), str(record.code), None, record.message, _raw(survey.text, start, record.end)
-        )
+        Reject(first + number, int(offset), str(record.code), None, record.message, raw_text(start, record.end))
         for (number, start, record), offset in zip(survey.bad, bad_offsets, strict=True)
     ]
     text.advance(survey)
-    raw_text = _raw_text(survey.text, starts, ends)
-    chunk = Chunk(records, pa.array(numbers), pa.array(offsets), raw_text, rejects)
+    chunk = Chunk(
+        records, pa.array(numbers), pa.array(offsets), lambda i: raw_text(int(starts[i]), int(ends[i])), rejects
+    )
     repeated = _repeated_headers(records, header)
     return chunk if repeated is None else _without(chunk, repeated, numbers, offsets)
 
@@ -353,10 +353,6 @@ def _without(chunk: Chunk, repeated: npt.NDArray[np.bool_], numbers: Positions, 
     )
 
 
-def _raw_text(text: bytes, starts: Positions, ends: Positions) -> Callable[[int], str]:
-    return lambda i: _raw(text, int(starts[i]), int(ends[i]))
-
-
-def _raw(text: bytes, start: int, end: int) -> str:
-    """A record as delivered, its line end left out; bytes that are no text are shown as escapes."""
-    return text[start:end].removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
+def _raw_text(text: bytes, stream: Utf8Stream) -> Callable[[int, int], str]:
+    """What gives the record between two places as delivered, its line end left out."""
+    return lambda start, end: stream.shown(text[start:end].removesuffix(b"\n").removesuffix(b"\r"))

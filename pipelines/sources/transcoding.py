@@ -73,6 +73,12 @@ class Utf8Stream:
             raise self._refusal(f"cannot be read as {self.encoding} ({error.__class__.__name__})") from error
         return text.encode("utf-8", "surrogatepass"), is_last
 
+    def shown(self, raw: bytes) -> str:
+        """Text as a person may read it; bytes that are no text are shown as escapes of what stands in the file."""
+        if self._decoder is not None and self._errors == "surrogateescape":
+            raw = raw.decode("utf-8", "surrogatepass").encode("utf-8", "surrogateescape")
+        return raw.decode("utf-8", "backslashreplace")
+
     def original_offsets(self, text: bytes, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """How many bytes of the file stand before each of the ascending `positions` of `text`, counted from its start.
 

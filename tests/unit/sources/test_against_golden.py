@@ -5,7 +5,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from golden import GoldenRecord, RefusedError, conform, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from pipelines.sources.conform import Conformer
 from pipelines.sources.contracts import contract
 from pipelines.sources.delimited import read_delimited
 from pipelines.sources.profiles import Notation, Profile, Source
+from tests.promises.golden import Described, GoldenRecord, RefusedError, conform, read, required_columns
 
 COLUMNS = ("order_id", "line_no", "ordered_at", "product_id", "channel_id", "quantity", "unit_price", "currency")
 OPTIONAL = ("discount_amount", "promised_on", "shipped_at", "status", "is_deleted", "extra")
@@ -222,6 +222,9 @@ def test_every_record_is_read_as_the_golden_model_reads_it(
     expected_sound, expected_refused = golden_read(records)
     assert {number: found[:2] for number, found in sound.items()} == expected_sound
     assert {number: found[:2] for number, found in refused.items()} == expected_refused
+    assert {number: offset for number, (_, _, offset) in (sound | refused).items()} == {
+        record.number: record.offset for record in records
+    }
     for _, raw, offset in [*sound.values(), *refused.values()]:
         assert shown(content[offset:].decode("utf-8", "surrogateescape")).startswith(raw)
 
@@ -252,11 +255,12 @@ def test_every_record_ends_where_the_golden_model_puts_it(
     path = tmp_path / "orders.csv"
     path.write_bytes(content)
     conformer = Conformer(source, feed, profile)
+    described = Described(notation, source.columns, identical)
     try:
-        _, records = read(content, set(conformer.required_columns))
+        _, records = read(content, required_columns(described, feed))
     except RefusedError:
         return
-    expected = conform(records, source, feed, profile)
+    expected = conform(records, described, feed, "Europe/Berlin")
     loaded, quarantined, duplicates, seen = {}, {}, 0, 0
     for chunk in read_delimited(path, notation, conformer.required_columns, chunk_bytes=chunk_bytes):
         conformed = conformer.conform(chunk)
