@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from models_ml import engine
 from models_ml.frames import quantile_column
+from pipelines.failpoints import reach
 from pipelines.quality.versions import stamp_versions
 from pipelines.resources import Warehouse
 from pipelines.scope import close_scope, open_scope
@@ -133,6 +134,7 @@ def forecast(
             _grade(connection, day)
             stamp_versions(connection, [f"ml.{table}" for table in TABLES], [day], run_id)
             close_scope(connection, "ml", [day])
+            reach("forecast.before_commit")
             connection.commit()
         progress("forecast", len(days), len(days))
     return days

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     horizon_days: int = Field(default=28, ge=1, le=366, description="Days each demand forecast reaches ahead.")
     forecast_series: int = Field(default=5000, ge=1, description="Series (product and channel) forecast at most.")
     seed: int = Field(default=20260101, description="Seed of every random step.")
+    failpoint: str = Field(default="", description="For tests: name:action[:turn] of pipelines.failpoints.")
     max_runtime_seconds: int = Field(default=6 * 3600, description="A run still going after this is failed.")
 
     @cached_property

@@ -9,6 +9,7 @@ import dagster as dg
 
 from pipelines import lease
 from pipelines.errors import ProfileError, PublishRefusedError
+from pipelines.failpoints import reach
 from pipelines.quality.report import write_report
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
@@ -59,6 +60,7 @@ class Installation:
             finally:
                 if self.warehouse.path.exists():
                     write_report(self.settings, self.warehouse)
+        reach("step.left")
 
 
 def selected(context: dg.AssetExecutionContext, events: Iterable[Event]) -> Iterator[Event]:

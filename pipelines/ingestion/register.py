@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from pipelines.errors import FileRefusedError
+from pipelines.failpoints import reach
 from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, as_duplicate, file_id_of, with_counts, with_released
 from pipelines.ingestion.loading import (
     Loaded,
@@ -323,12 +324,14 @@ class Register:
             yield marks
             self._ledger.write(self._connection, self._run_id, audit_time())
             marks.write(self._connection, self._run_id)
+            reach("ingest.before_commit")
             self._connection.commit()
         except BaseException:
             self._connection.rollback()
             self._ledger.undo()
             raise
         self._ledger.written()
+        reach("ingest.after_commit")
 
 
 def mapping_digest(feed: str, source: Source, profile: Profile, lookups: dict[str, LookupTable]) -> str:

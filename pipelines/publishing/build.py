@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import WarehouseError
+from pipelines.failpoints import reach
 from pipelines.publishing.contents import Content, LogEntry, comments, log, write_comments
 from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted_table
 from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, StoredFile, sequence_of, stored_file, sync
@@ -94,6 +95,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, database: Path) -> Iterator
     log = database.with_name(database.name + ".wal")
     if log.exists():
         raise WarehouseError(str(log), "is left after a checkpoint", "Publish again; report this if it comes back.")
+    reach("publish.checkpointed")
 
 
 def _unchanged(connection: duckdb.DuckDBPyConnection, offered: Content, copied: Served | None) -> frozenset[str]:

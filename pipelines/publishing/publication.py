@@ -13,6 +13,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from pipelines.failpoints import reach
 from pipelines.publishing.build import Served, build
 from pipelines.publishing.contents import Content, LogEntry, check_summary, content, data_through, log
 from pipelines.publishing.versions import (
@@ -90,6 +91,7 @@ def publish(
             replaced = current_version(settings)
             manifest = _switched(settings, folder, entry.version)
             log(connection, entry, WAREHOUSE)
+            reach("publish.logged")
             prune(settings, replaced=replaced)
     return _publication(settings, manifest, is_new=True)
 
@@ -147,6 +149,7 @@ def _built(
     path.chmod(0o640)
     sync(path)
     sync(folder)
+    reach("publish.synced")
     return folder
 
 
@@ -157,8 +160,10 @@ def _switched(settings: Settings, folder: Path, version: str) -> Manifest:
     folder.rename(home / version)
     sync(home)
     sync(settings.published_path)
+    reach("publish.named")
     manifest = verify(settings, version)
     point_to(settings, version)
+    reach("publish.switched")
     return manifest
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import OpscopeError
+from pipelines.failpoints import reach
 from pipelines.settings import Settings
 
 DATABASE = "analytics.duckdb"
@@ -188,6 +189,7 @@ def _link(path: Path, target: str) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
+    reach("switch.linked")
     fresh.replace(path)
 
 
@@ -249,4 +251,7 @@ def prune(settings: Settings, *, replaced: str | None) -> None:
     staying = {served, *(earlier[-room:] if room else [])}
     for folder in versions_path(settings).glob("*"):
         if folder.name not in staying:
+            # First what makes it a version: one half removed must not be rolled back to.
+            (folder / MANIFEST).unlink(missing_ok=True)
+            reach("prune.begun")
             shutil.rmtree(folder)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import FileRefusedError
+from pipelines.failpoints import reach
 from pipelines.sources.archives import unpacked
 from pipelines.sources.landing import Opener
 
@@ -76,3 +77,4 @@ class LandedCopies:
             os.fsync(folder)
         finally:
             os.close(folder)
+        reach("ingest.landed")
