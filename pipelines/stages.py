@@ -89,10 +89,7 @@ def _conclude(
 ) -> Built:
     by_id = {result.unique_id: result for result in results}
     tables = graph.tables_of(schemas)
-    tests = [
-        DbtOutcome(test.name, test.table, test.is_blocking, by_id.get(test.unique_id))
-        for test in graph.tests_of(schemas)
-    ]
+    tests = [DbtOutcome(test, by_id.get(test.unique_id)) for test in graph.tests_of(schemas)]
     record_dbt_results(warehouse, stage, tests, days, run_id=run_id)
     _require_models(by_id.values())
     with warehouse.read() as connection:

@@ -32,13 +32,14 @@ class TransformError(OpscopeError):
 
 @dataclass(frozen=True)
 class NodeResult:
-    """What came of one dbt node. `failures` counts the rows a test found."""
+    """What came of one dbt node. `failures` counts the rows a test found; `sql` is the query of a test that ran."""
 
     unique_id: str
     status: str
     seconds: float
     failures: int | None
     message: str | None
+    sql: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -109,6 +110,7 @@ class Transforms:
                 seconds=float(result.execution_time),
                 failures=result.failures,
                 message=result.message,
+                sql=getattr(result.node, "compiled_code", None),
             )
             for result in outcome.result.results
         ]
@@ -138,8 +140,9 @@ def _is_parse_current(folder: Path) -> bool:
     if not (folder / MANIFEST).exists():
         return False
     parsed_at = (folder / MANIFEST).stat().st_mtime_ns
-    sources = (path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml", ".csv"))
-    return all(path.stat().st_mtime_ns <= parsed_at for path in sources if PARSED not in path.parents)
+    # Of a file that was taken away, only its folder's time tells.
+    sources = (path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml", ".csv") or path.is_dir())
+    return all(path.stat().st_mtime_ns <= parsed_at for path in sources if PARSED not in (path, *path.parents))
 
 
 def free_the_warehouse() -> None:

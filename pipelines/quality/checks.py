@@ -21,6 +21,9 @@ from pipelines.resources import Warehouse
 from pipelines.settings import audit_time
 from pipelines.transforms import DbtTest, NodeResult
 
+# Columns of dbt tests that count what they found by name (dbt_project/tests/generic); the names are ours.
+COUNTED_BY_NAME = (["rule_name", "broken_rows"], ["column_name", "orphaned_rows"], ["key_columns", "repeated"])
+
 
 @dataclass(frozen=True)
 class CheckOutcome:
@@ -45,12 +48,15 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class DbtOutcome:
-    """What came of one dbt data test, and the table it is about; no result when it was not run."""
+    """What came of one dbt data test; no result when it was not run."""
 
-    name: str
-    asset: str
-    is_blocking: bool
+    test: DbtTest
     result: NodeResult | None
+
+    @property
+    def passed(self) -> bool:
+        """Only what dbt ran and found nothing with has passed."""
+        return self.result is not None and self.result.passed
 
 
 # ---------------------------------------------------------------- declared rules
@@ -79,7 +85,8 @@ def run_checks(
             except duckdb.Error as error:
                 outcomes += _unmeasurable(suite, judged, error, versions)
     outcomes += _judged(measured, versions)
-    _keep(warehouse, outcomes, run_id)
+    known = [(suite.asset, rule.name) for suite in suites(stage) for rule in suite.rules]
+    _keep(warehouse, stage, "gx", known, outcomes, run_id)
     return outcomes
 
 
@@ -176,35 +183,52 @@ def record_dbt_results(
     A dbt test looks at its whole table, so its verdict also settles partitions of earlier runs for which it does not
     stand as passed. A test that was skipped or not run did not pass.
     """
-    requested = set(partitions)
+    requested, given = set(partitions), list(tests)
     outcomes = []
     with warehouse.read() as connection:
         versions = standing_versions(connection)
-        for test in tests:
-            days = requested | _unsettled(connection, test.asset, [test.name], "dbt")
-            outcomes += [_dbt_outcome(test, stage, day, versions) for day in sorted(days)]
-    _keep(warehouse, outcomes, run_id)
+        for each in given:
+            days = requested | _unsettled(connection, each.test.table, [each.test.name], "dbt")
+            observed = _dbt_observed(connection, each)
+            outcomes += [_dbt_outcome(each, observed, stage, day, versions) for day in sorted(days)]
+    _keep(warehouse, stage, "dbt", [(each.test.table, each.test.name) for each in given], outcomes, run_id)
     return outcomes
 
 
-def _dbt_outcome(test: DbtOutcome, stage: Stage, day: date, versions: Versions) -> CheckOutcome:
-    status = test.result.status if test.result else "not run"
-    failures_found = test.result.failures if test.result else None
-    # A test of severity error that dbt only warns of is within the bound its author set with error_if.
-    passed = status == "pass" or (status == "warn" and test.is_blocking)
+def _dbt_outcome(each: DbtOutcome, observed: str, stage: Stage, day: date, versions: Versions) -> CheckOutcome:
+    test, result = each.test, each.result
+    # dbt's own message of a failed test only counts the rows again; the test's description says what they mean.
+    said = result.message if result and result.failures is None else test.description
     return CheckOutcome(
-        asset=test.asset,
+        asset=test.table,
         check_name=test.name,
         partition_on=day,
         stage=stage,
         source="dbt",
         is_blocking=test.is_blocking,
-        passed=passed,
-        failed_rows=failures_found,
-        observed=status if failures_found is None else f"{failures_found} failing rows",
-        message="" if passed else (test.result.message if test.result else None) or status,
-        table_version=versions.get((test.asset, day), UNWRITTEN),
+        passed=each.passed,
+        failed_rows=result.failures if result else None,
+        observed=observed,
+        message="" if each.passed else said or observed,
+        table_version=versions.get((test.table, day), UNWRITTEN),
     )
+
+
+def _dbt_observed(connection: duckdb.DuckDBPyConnection, each: DbtOutcome) -> str:
+    """What a test found: how many rows, and of which of its rules, keys or columns where its SQL counts them by name.
+
+    A test whose SQL gives the rows themselves is only counted: they hold delivered values.
+    """
+    if each.result is None or each.result.failures is None:
+        return each.result.status if each.result else "not run"
+    found = each.result.failures
+    rows = f"{found:,} failing {'row' if found == 1 else 'rows'}"
+    if each.passed or not each.result.sql:
+        return rows
+    counted = connection.execute(each.result.sql)
+    if [column[0] for column in counted.description or ()] not in COUNTED_BY_NAME:
+        return rows
+    return f"{rows}: " + ", ".join(f"{name} {count:,}" for name, count in counted.fetchall())
 
 
 # ---------------------------------------------------------------- what must exist, what is kept
@@ -240,11 +264,26 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, asset: str, names: list[st
     return {day for (day,) in rows}
 
 
-def _keep(warehouse: Warehouse, outcomes: Sequence[CheckOutcome], run_id: str | None) -> None:
-    if not outcomes:
-        return
+def _keep(
+    warehouse: Warehouse,
+    stage: Stage,
+    source: str,
+    known: Sequence[tuple[str, str]],
+    outcomes: Sequence[CheckOutcome],
+    run_id: str | None,
+) -> None:
+    """Store the outcomes, and forget those of checks that the stage has no more: nobody would ever cure them."""
     kept = pa.Table.from_pylist([asdict(outcome) for outcome in outcomes])
     with warehouse.transaction() as connection:
+        connection.execute(
+            """
+            delete from ops.check_results
+            where stage = $stage and source = $source and not list_contains($known, asset || ':' || check_name)
+            """,
+            {"stage": stage, "source": source, "known": [f"{asset}:{name}" for asset, name in known]},
+        )
+        if not outcomes:
+            return
         connection.register("outcomes", kept)
         connection.execute(
             """

@@ -15,14 +15,16 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import PublishRefusedError
+from pipelines.publishing.contents import SCHEMAS
 
-Problem = Literal["missing", "failed", "stale", "unwritten", "unstamped", "behind"]
+Problem = Literal["missing", "failed", "stale", "unwritten", "unstamped", "unwatched", "behind"]
 REMEDIES: Mapping[Problem, str] = {
     "missing": "The check never ran on this partition: run the step that writes the table again, its checks with it.",
     "failed": "Look at what was observed, correct the delivery or the rule, and run the partition again.",
     "stale": "The table was written after it was checked: run its step again, and it is checked as it stands.",
     "unwritten": "No step ever wrote the table for this partition: run the partition.",
     "unstamped": "Rows stand in the table that no step vouched for: run the partition again.",
+    "unwatched": "No blocking check looks at the table: drop it if its model is gone, else give the model a test.",
     "behind": "Deliveries came in that the table does not hold yet: run the partition.",
 }
 SHOWN_REFUSALS = 20
@@ -82,7 +84,13 @@ def refusals(
     listed = pa.table({"asset": [asset for asset, _ in checks], "check_name": [check for _, check in checks]})
     connection.register("expected_checks", listed)
     try:
-        found = [*_unjudged(connection), *_unwritten(connection, days), *_unstamped(connection), *_behind(connection)]
+        found = [
+            *_unjudged(connection),
+            *_unwritten(connection, days),
+            *_unstamped(connection),
+            *_unwatched(connection),
+            *_behind(connection),
+        ]
     finally:
         connection.unregister("expected_checks")
     return sorted(found, key=lambda each: (each.asset, each.partition_on or date.min, each.check_name))
@@ -154,6 +162,18 @@ def _unstamped(connection: duckdb.DuckDBPyConnection) -> list[Refusal]:
         ).fetchall()
         found += [Refusal("unstamped", asset, day) for (day,) in rows]
     return found
+
+
+def _unwatched(connection: duckdb.DuckDBPyConnection) -> list[Refusal]:
+    """Tables that readers would get and no blocking check looks at, such as one whose model was deleted."""
+    rows = connection.execute(
+        """
+        select table_schema || '.' || table_name as name from information_schema.tables
+        where list_contains($schemas, table_schema) and name not in (select asset from expected_checks)
+        """,
+        {"schemas": list(SCHEMAS)},
+    ).fetchall()
+    return [Refusal("unwatched", name, None) for (name,) in rows]
 
 
 def _behind(connection: duckdb.DuckDBPyConnection) -> list[Refusal]:

@@ -197,8 +197,9 @@ def test_a_measure_without_a_value_does_not_pass(warehouse: Warehouse) -> None:
 
 
 def dbt_outcome(status: str | None, *, is_blocking: bool = True, failures: int | None = 0) -> DbtOutcome:
-    result = NodeResult("test.x", status, 0.1, failures, "Got 2 results" if failures else None) if status else None
-    return DbtOutcome("unique_key", "marts.dim_dates", is_blocking, result)
+    message = "Binder Error" if failures is None else "Got 2 results, configured to fail if != 0"
+    result = NodeResult("test.x", status, 0.1, failures, message, "select 1 as rule") if status else None
+    return DbtOutcome(DbtTest("test.x", "unique_key", "marts.dim_dates", is_blocking, "One row per day."), result)
 
 
 @pytest.mark.parametrize(
@@ -206,13 +207,14 @@ def dbt_outcome(status: str | None, *, is_blocking: bool = True, failures: int |
     [
         (dbt_outcome("pass"), True, "0 failing rows"),
         (dbt_outcome("fail", failures=2), False, "2 failing rows"),
+        (dbt_outcome("fail", failures=1), False, "1 failing row"),
         (dbt_outcome("error", failures=None), False, "error"),
         (dbt_outcome("skipped", failures=None), False, "skipped"),
         (dbt_outcome(None), False, "not run"),
         (dbt_outcome("warn", failures=2, is_blocking=False), False, "2 failing rows"),
-        (dbt_outcome("warn", failures=2), True, "2 failing rows"),
+        (dbt_outcome("warn", failures=2), False, "2 failing rows"),
     ],
-    ids=["pass", "fail", "error", "skipped", "not run", "warn of a warning", "warn below error_if"],
+    ids=["pass", "fail", "one", "error", "skipped", "not run", "warn of a warning", "warn of a blocking test"],
 )
 def test_dbt_outcomes_are_kept_for_every_partition(
     warehouse: Warehouse, outcome: DbtOutcome, passed: bool, observed: str
@@ -224,7 +226,34 @@ def test_dbt_outcomes_are_kept_for_every_partition(
             "from ops.check_results order by partition_on"
         ).fetchall()
     assert stored == [("marts.dim_dates", "unique_key", day, "dbt", passed, observed) for day in (MONDAY, TUESDAY)]
-    assert all(bool(each.message) is not passed for each in kept)
+    said = {True: "", False: {"error": "Binder Error", "skipped": "Binder Error"}.get(observed, "One row per day.")}
+    assert {each.message for each in kept} == {said[passed]}
+
+
+def test_a_dbt_test_that_counts_by_name_says_what_it_found(warehouse: Warehouse) -> None:
+    sql = "select * from (values ('in_order', 70), ('is_known', 1)) as t(rule_name, broken_rows)"
+    result = NodeResult("test.x", "fail", 0.1, 71, "Got 71 results", sql)
+    test = DbtTest("test.x", "rules_hold", "marts.dim_dates", True, "All is well.")
+    [kept] = record_dbt_results(warehouse, "marts", [DbtOutcome(test, result)], [MONDAY], run_id=None)
+    assert (kept.observed, kept.message) == ("71 failing rows: in_order 70, is_known 1", "All is well.")
+
+
+def test_outcomes_of_checks_that_are_no_more_are_forgotten(warehouse: Warehouse) -> None:
+    """A failure of a deleted test or rule could never be cured."""
+    load(warehouse, MONDAY)
+    gone = replace(dbt_outcome("fail", failures=2), test=DbtTest("test.y", "gone", "marts.old", True, None))
+    record_dbt_results(warehouse, "marts", [gone, dbt_outcome("fail", failures=2)], [MONDAY], run_id=None)
+    record_dbt_results(warehouse, "reports", [], [MONDAY], run_id=None)
+    run_checks(warehouse, "raw", [MONDAY], run_id=None)
+    execute(warehouse, "update ops.check_results set check_name = 'old_rule' where check_name = 'required_filled'")
+    record_dbt_results(warehouse, "marts", [dbt_outcome("pass")], [TUESDAY], run_id=None)
+    run_checks(warehouse, "raw", [TUESDAY], run_id=None)
+    with warehouse.read() as connection:
+        kept = connection.execute("select distinct source, check_name from ops.check_results").fetchall()
+    assert {name for source, name in kept if source == "dbt"} == {"unique_key"}
+    assert {name for source, name in kept if source == "gx"} == {
+        rule.name for suite in suites("raw") if suite.asset == "raw.suppliers" for rule in suite.rules
+    }
 
 
 def test_a_dbt_test_that_holds_again_settles_the_days_it_failed_on(warehouse: Warehouse) -> None:

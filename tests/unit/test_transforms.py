@@ -1,8 +1,13 @@
 """What the orchestrator reads from a dbt manifest."""
 
+import os
+from pathlib import Path
 from typing import Any
 
-from pipelines.transforms import DbtGraph, DbtTest
+import pytest
+
+from pipelines import transforms
+from pipelines.transforms import MANIFEST, DbtGraph, DbtTest
 
 
 def node(kind: str, schema: str, name: str, *parents: str, **more: Any) -> dict[str, Any]:
@@ -74,3 +79,31 @@ def test_each_test_belongs_to_one_shown_table_and_warnings_do_not_block() -> Non
 def test_a_test_of_a_hidden_model_is_shown_with_the_first_table_made_of_it() -> None:
     tests = {test.name: test.table for test in GRAPH.tests_of(("marts",))}
     assert tests["versions_do_not_overlap"] == "marts.dim_products"
+
+
+@pytest.mark.parametrize("change", ["nothing", "edited", "added", "deleted", "in the parsed"])
+def test_a_parse_is_current_until_a_file_is_edited_added_or_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    parsed = tmp_path / "target"
+    models = tmp_path / "models" / "marts"
+    models.mkdir(parents=True)
+    parsed.mkdir()
+    model = models / "a.sql"
+    for path in (model, parsed / MANIFEST):
+        path.write_text("x")
+    for path in (model, models, models.parent):
+        os.utime(path, (1, 1))
+    os.utime(parsed / MANIFEST, (2, 2))
+    monkeypatch.setattr(transforms, "DBT_PROJECT", tmp_path)
+    monkeypatch.setattr(transforms, "PARSED", parsed)
+    if change == "edited":
+        model.write_text("y")
+    elif change == "added":
+        (models / "b.sql").write_text("y")
+        os.utime(models / "b.sql", (1, 1))
+    elif change == "deleted":
+        model.unlink()
+    elif change == "in the parsed":
+        (parsed / "compiled.sql").write_text("y")
+    assert transforms._is_parse_current(parsed) is (change in ("nothing", "in the parsed"))

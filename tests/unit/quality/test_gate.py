@@ -147,6 +147,17 @@ def test_refuses_rows_that_no_step_vouched_for(connection: duckdb.DuckDBPyConnec
     ]
 
 
+def test_refuses_a_table_for_readers_that_no_check_looks_at(connection: duckdb.DuckDBPyConnection) -> None:
+    """A deleted model leaves its table; it would be served, older each day, for ever."""
+    connection.execute("create table marts.gone as select 1 as x")
+    connection.execute("create view reports.by_hand as select 1 as x")
+    connection.execute("create table staging.step as select 1 as x")
+    assert refusals(connection, [MONDAY], EXPECTED) == [
+        Refusal("unwatched", "marts.gone", None),
+        Refusal("unwatched", "reports.by_hand", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("statement", "asset"),
     [
