@@ -55,6 +55,8 @@ def ingest(
         connection.execute("set checkpoint_threshold = '256MB'")
         # With two threads each fills half a row group, nothing goes straight to the file, and all is written twice.
         connection.execute("set threads = 1")
+        # Full row groups go to the file at once, while the next records are read, and not all together at the commit.
+        connection.execute("set write_buffer_row_group_count = 1")
         copies.clean()
         register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id)
         for number, delivery in enumerate(deliveries, start=1):

@@ -5,11 +5,13 @@ Works inside the transaction of its caller and knows nothing of other files; `re
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -24,6 +26,7 @@ from pipelines.sources.formats import read_records
 from pipelines.sources.lookup_files import LookupTable
 from pipelines.sources.profiles import Profile, Source
 
+Item = TypeVar("Item")
 Hashes = npt.NDArray[np.uint64]
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -89,7 +92,7 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading) -> Loaded:
     """
     result = Loaded()
     hashes: list[Hashes] = []
-    for seen, conformed in conformed_chunks(reading, result):
+    for seen, conformed in ahead(conformed_chunks(reading, result)):
         result.seen += seen
         _count(result, conformed)
         if conformed.rows.num_rows:
@@ -98,6 +101,18 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading) -> Loaded:
     _settle_keys(connection, reading, hashes, result)
     _assert_balanced(reading, result)
     return result
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items; the next one is made in a thread while the caller works on the last.
+
+    Reading and inserting leave the interpreter to others most of the time, so a large file takes the longer of the two.
+    """
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        coming = worker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = worker.submit(next, items, None)
+            yield item
 
 
 def conformed_chunks(reading: Reading, result: Loaded) -> Iterator[tuple[int, Conformed]]:

@@ -21,6 +21,8 @@ from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted
 from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, StoredFile, sequence_of, stored_file, sync
 
 CANDIDATE = "candidate"
+# What every DuckDB from 1.0 on reads; the warehouse itself is written for the pinned one alone.
+STORAGE_VERSION = "v1.0.0"
 PARQUET = "format parquet, compression zstd, parquet_version v2"
 # A table is brought up to date by days when it is large and at most this share of its rows is touched: comparing costs
 # a fifth of writing (5 million rows and 24 columns: 3 against 17 CPU seconds).
@@ -86,7 +88,7 @@ def build(
 def _attached(connection: duckdb.DuckDBPyConnection, database: Path) -> Iterator[None]:
     """Attach the file for the block; afterwards everything is in it and nothing in a write-ahead log."""
     location = str(database).replace("'", "''")
-    connection.execute(f"attach '{location}' as {CANDIDATE}")
+    connection.execute(f"attach '{location}' as {CANDIDATE} (storage_version '{STORAGE_VERSION}')")
     try:
         yield
         connection.execute(f"checkpoint {CANDIDATE}")
