@@ -26,7 +26,8 @@
     {% endif %}
 {% endmacro %}
 
-{# All versions of the keys to write: key, content, known_from, known_to and provenance.
+{# All versions of the keys to write: key, content, known_from, known_to, provenance, and the file whose record ended
+   the version (_ended_by_file_id), be it a correction or a withdrawal.
 
    Records of a key are ordered by delivery day, path and record number. Only the last of a day counts; a record that
    says what the one before it said changes nothing; a withdrawal ends a version and begins none. Most keys have one
@@ -54,16 +55,21 @@
     ),
 
     changes as (
-        select *, lead(known_from) over ({{ partition }} order by known_from) as known_to
+        select
+            *,
+            lead(known_from) over ({{ partition }} order by known_from) as known_to,
+            lead(_file_id) over ({{ partition }} order by known_from) as _ended_by_file_id
         from days
         where said_before is distinct from {{ said }}
     )
 
-    select {{ columns }}, known_from, known_to, _file_id, _record_no
+    select {{ columns }}, known_from, known_to, _file_id, _record_no, _ended_by_file_id
     from changes
     where not is_deleted
     union all
-    select {{ columns }}, known_from, cast(null as date) as known_to, _file_id, _record_no
+    select
+        {{ columns }}, known_from, cast(null as date) as known_to, _file_id, _record_no,
+        cast(null as {{ dbt.type_string() }}) as _ended_by_file_id
     from records
     where previous_delivered_on is null and next_delivered_on is null and not is_deleted
 {% endmacro %}

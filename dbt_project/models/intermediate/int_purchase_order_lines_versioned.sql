@@ -36,5 +36,6 @@ select
     known_from,
     known_to,
     _file_id,
-    _record_no
+    _record_no,
+    _ended_by_file_id
 from versions

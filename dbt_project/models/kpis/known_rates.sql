@@ -33,7 +33,7 @@ currency_days as (
 ),
 
 ranges as (
-    {{ base_rates('rates', per_as_of=true) }}
+    {{ base_rates('rates', per=['as_of'], states=source('ops', 'build_scope')) }}
 )
 
 select
