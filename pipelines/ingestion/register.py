@@ -122,15 +122,19 @@ class Register:
     def _settle(
         self, feed: str, content: str, delivery: Delivery, lookups: dict[str, LookupTable], marks: Marks
     ) -> None:
-        """Let the earliest of the files with this content own it, and the others be its duplicates."""
-        holders = self._ledger.with_content(feed, content)
-        if delivery.source.identical_files == "keep":
-            groups = [[holder] for holder in holders]
-        else:
-            groups = [sorted(holders, key=lambda file: file.order)]
-        for group in groups:
-            if group:
-                self._own(group[0], group[1:], delivery, lookups, marks)
+        """Let the earliest of the files with this content own it, and the others be its duplicates.
+
+        Equal bytes that the profile reads in different ways, such as for another shop, do not say the same.
+        """
+        alike: dict[str, list[LedgerFile]] = {}
+        for holder in sorted(self._ledger.with_content(feed, content), key=lambda file: file.order):
+            source = delivery.source
+            if holder.source_path != delivery.source_path:
+                source = source_of(self._profile, feed, holder.source_path) or source
+            alone = holder.file_id if source.identical_files == "keep" else ""
+            alike.setdefault(alone + source.model_dump_json(exclude={"path"}), []).append(holder)
+        for owner, *others in alike.values():
+            self._own(owner, others, delivery, lookups, marks)
 
     def _own(
         self,

@@ -1,6 +1,6 @@
-"""What reading a delimited file means, said a second time: plain Python, one character and one value after the other.
+"""What reading a delimited file means, said a second time: plain Python, one character after the other.
 
-What several files mean together is in `golden_company`.
+What a value means is in `golden_values`, what several files mean together in `golden_company`.
 
 Shares no code with the product and uses neither Arrow, NumPy nor DuckDB. Slow, and meant to be read.
 """
@@ -8,22 +8,19 @@ Shares no code with the product and uses neither Arrow, NumPy nor DuckDB. Slow, 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date
 from decimal import Context, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-BLANKS = " \t"
+from tests.promises.golden_values import BLANKS, BadValueError, allowed, read_date, read_moment, read_value
+
 EXACT = Context(prec=200)
 CONTROLS = {chr(code) for code in [*range(32), 127]} - {"\t", "\n", "\r"}
 
 
 class RefusedError(Exception):
     """The file as a whole; the reason code is its text."""
-
-
-class BadValueError(Exception):
-    """One value; the reason code is its text."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,11 @@ def _errors(encoding: str) -> str:
 def _mark_and_encoding(content: bytes, encoding: str) -> tuple[bytes, str]:
     """The byte order mark the file begins with, and its encoding without one."""
     wide = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-    if encoding == "utf-16":
-        return (content[:2], wide[content[:2]]) if content[:2] in wide else (b"", "utf-16-le")
     has_mark = content.startswith(b"\xef\xbb\xbf")
     if (encoding == "utf-8" and content[:2] in wide) or (encoding != "utf-8" and has_mark):
         raise RefusedError("wrong_encoding")
+    if encoding == "utf-16":
+        return (content[:2], wide[content[:2]]) if content[:2] in wide else (b"", "utf-16-le")
     return (content[:3] if has_mark else b""), encoding
 
 
@@ -241,8 +238,8 @@ def _settle(
         try:
             is_uncounted = is_repeat and _is_counted(column.name, source)
             text = "0" if is_uncounted else _text(record.cells or {}, column.name, source, counts)
-            read[column.name] = _read(text, column, source.notation, zone)
-            values[column.name] = _allowed(read[column.name], column)
+            read[column.name] = read_value(text, column, source.notation, zone)
+            values[column.name] = allowed(read[column.name], column)
         except BadValueError as error:
             verdict = verdict or (str(error), column.name)
     if source.day_column:
@@ -278,9 +275,9 @@ def _delivery_day(text: str, notation: Any, zone: str) -> date:
     if text == "" or text in notation.null_values:
         raise BadValueError("no_delivery_day")
     try:
-        return _date(text, notation.date_format)
+        return read_date(text, notation.date_format)
     except BadValueError:
-        moment = _moment(text, notation.timestamp_format, notation.time_zone or zone)
+        moment = read_moment(text, notation.timestamp_format, notation.time_zone or zone)
         return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(notation.time_zone or zone)).date()
 
 
@@ -297,165 +294,3 @@ def _text(cells: dict[str, str], name: str, source: Described, counts: dict[tupl
     key = (name, *(cells[column] for column in mapping.within))
     counts[key] = counts.get(key, 0) + 1
     return str(counts[key])
-
-
-def _read(text: str | None, column: Any, notation: Any, zone: str) -> Any:
-    """The value of a cell, None when it is empty."""
-    is_reference = column.key_position is not None or column.name.endswith("_id")
-    if text is not None and (column.physical_type != "VARCHAR" or is_reference):
-        text = text.strip(BLANKS)
-    if text is None or text == "" or text in notation.null_values:
-        return None
-    return _typed(text, column, notation, notation.time_zone or zone)
-
-
-def _allowed(value: Any, column: Any) -> Any:
-    """The value, when the contract takes it."""
-    if value is None:
-        if column.required:
-            raise BadValueError("missing_required")
-        return None
-    if column.allowed and value not in column.allowed:
-        raise BadValueError("not_allowed")
-    if column.minimum is not None and value < _bound(column.minimum, value):
-        raise BadValueError("below_minimum")
-    if column.maximum is not None and value > _bound(column.maximum, value):
-        raise BadValueError("above_maximum")
-    if column.pattern and not re.search(column.pattern.replace("$", r"\Z"), value):
-        raise BadValueError("pattern_mismatch")
-    if column.max_length is not None and len(value) > column.max_length:
-        raise BadValueError("too_long")
-    return value
-
-
-def _bound(limit: Any, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return datetime.fromisoformat(limit)
-    return date.fromisoformat(limit) if isinstance(value, date) else Decimal(str(limit))
-
-
-def _typed(text: str, column: Any, notation: Any, zone: str) -> Any:
-    kind = column.physical_type
-    if kind == "VARCHAR":
-        return text
-    if kind == "BIGINT":
-        return _integer(_plain(text, notation, "not_an_integer"))
-    if kind == "DATE":
-        return _date(text, notation.date_format)
-    if kind == "TIMESTAMP":
-        return _moment(text, notation.timestamp_format, zone)
-    if kind == "BOOLEAN":
-        return _boolean(text, notation)
-    return _number(_plain(text, notation, "not_a_number"), *column.precision_scale)
-
-
-def _plain(text: str, notation: Any, code: str) -> str:
-    """The number in C notation."""
-    if notation.thousands and notation.thousands in text:
-        sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
-        whole, point, rest = digits.partition(notation.decimal)
-        groups = whole.split(notation.thousands)
-        fine = 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
-        if not fine or not all(_digits(group) for group in groups) or (rest and not _digits(rest)):
-            raise BadValueError(code)
-        text = sign + "".join(groups) + point + rest
-    if notation.decimal == "," and code == "not_a_number":
-        if "." in text:
-            raise BadValueError(code)
-        text = text.replace(",", ".")
-    return text
-
-
-def _digits(text: str) -> bool:
-    return bool(text) and all(sign in "0123456789" for sign in text)
-
-
-def _integer(text: str) -> int:
-    if text.lower().lstrip("+-") in ("nan", "inf", "infinity") and len(text) - len(text.lstrip("+-")) <= 1:
-        raise BadValueError("not_finite")
-    if not _digits(text[1:] if text[0] in "+-" else text):
-        raise BadValueError("not_an_integer")
-    if not -(2**63) <= int(text) < 2**63:
-        raise BadValueError("number_too_large")
-    return int(text)
-
-
-def _number(text: str, precision: int, scale: int) -> Decimal:
-    if text.lower().lstrip("+-") in ("nan", "inf", "infinity") and len(text) - len(text.lstrip("+-")) <= 1:
-        raise BadValueError("not_finite")
-    unsigned = text[1:] if text[0] in "+-" else text
-    mantissa, e, exponent = unsigned.replace("E", "e").partition("e")
-    whole, _, rest = mantissa.partition(".")
-    if not _digits(whole + rest) or (
-        e and not (_digits(exponent.lstrip("+-")) and re.fullmatch("[+-]?[0-9]{1,6}", exponent))
-    ):
-        raise BadValueError("not_a_number")
-    value = Decimal(text)
-    if value.adjusted() > 308 and value:
-        raise BadValueError("not_finite")
-    if abs(value) >= Decimal(10) ** (precision - scale):
-        raise BadValueError("number_too_large")
-    numerator, denominator = value.as_integer_ratio()
-    if numerator * 10**scale % denominator:
-        raise BadValueError("too_many_decimals")
-    return value
-
-
-def _date(text: str, form: str) -> date:
-    try:
-        if form == "%Y-%m-%d":
-            if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-                raise BadValueError("not_a_date")
-            return date.fromisoformat(text)
-        moment = datetime.strptime(text, form)  # noqa: DTZ007 - a day has no zone
-    except ValueError as error:
-        raise BadValueError("not_a_date") from error
-    if (moment.hour, moment.minute, moment.second, moment.microsecond) != (0, 0, 0, 0):
-        raise BadValueError("not_a_date")
-    return moment.date()
-
-
-def _moment(text: str, form: str | None, zone: str) -> datetime:
-    try:
-        moment = datetime.strptime(text, form) if form else _iso(text)  # noqa: DTZ007 - added below
-        if moment.tzinfo is None:
-            local = moment.replace(tzinfo=ZoneInfo(zone))
-            if local.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) != moment:
-                raise BadValueError("nonexistent_local_time")
-            moment = local
-        return moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError) as error:
-        raise BadValueError("not_a_timestamp") from error
-
-
-def _iso(text: str) -> datetime:
-    day, rest = text[:10], text[11:]
-    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day) or text[10:11] not in ("T", " "):
-        raise ValueError(text)
-    found = re.fullmatch(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.][0-9]+)?)?(|Z|[+-][0-9]{2}(:?[0-9]{2})?)", rest)
-    if not found:
-        raise ValueError(text)
-    hour, minute, second, fraction, zone, _ = found.groups()
-    micros = Decimal(fraction or 0) * 1_000_000
-    if micros != int(micros):
-        raise ValueError(text)
-    moment = datetime.fromisoformat(day).replace(hour=int(hour), minute=int(minute), second=int(second or 0))
-    moment = moment.replace(microsecond=int(micros))
-    if not zone:
-        return moment
-    moment = moment.replace(tzinfo=UTC)
-    if zone == "Z":
-        return moment
-    hours, minutes = int(zone[1:3]), int(zone[-2:] if len(zone) > 3 else 0)
-    if hours > 23 or minutes > 59:
-        raise ValueError(text)
-    offset = timedelta(hours=hours, minutes=minutes)
-    return moment - offset if zone[0] == "+" else moment + offset
-
-
-def _boolean(text: str, notation: Any) -> bool:
-    if text.casefold() in [value.casefold() for value in notation.true_values]:
-        return True
-    if text.casefold() in [value.casefold() for value in notation.false_values]:
-        return False
-    raise BadValueError("not_a_boolean")

@@ -162,6 +162,24 @@ def test_equal_files_are_one_and_the_earliest_owns_the_rows_whenever_it_comes(sh
     shop.assert_balanced()
 
 
+def test_equal_files_that_are_read_differently_are_not_one(tmp_path: Path) -> None:
+    shops = [{"path": f"{{delivered_on}}/{name}.csv", "columns": {"location_id": {"constant": name}}} for name in "ab"]
+    strict = {"path": "{delivered_on}/strict.csv", "columns": {"location_id": "place", "channel_id": "till"}}
+    shop = Shop(tmp_path, {"order_lines": [*shops, strict]})
+    for path in ("b", "strict", "a"):
+        shop.put(f"2024-01-01/{path}.csv", line("A"))
+        shop.ingest()
+    assert shop.query("select location_id from raw.order_lines order by 1") == [("a",), ("b",)]
+    assert shop.query("select source_path, status, reason_code from ops.files order by 1") == [
+        ("2024-01-01/a.csv", "loaded", None),
+        ("2024-01-01/b.csv", "loaded", None),
+        ("2024-01-01/strict.csv", "refused", "missing_column"),
+    ]
+    shop.put("2024-01-02/a.csv", line("A"))
+    shop.ingest()
+    assert shop.files()["2024-01-02/a.csv"] == "duplicate"
+
+
 def test_a_duplicate_takes_over_when_the_owner_is_replaced(shop: Shop) -> None:
     shop.put("2024-01-01/a.csv", line("A"))
     shop.put("2024-01-02/a.csv", line("A"))
