@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipelines.assets.shell import Installation
-from pipelines.errors import WarehouseError
+from pipelines.errors import NoWarehouseError, WarehouseError
 from pipelines.sources.landing import Delivery, find_deliveries
 
 
@@ -33,6 +33,8 @@ def arrived(installation: Installation, cursor: str | None) -> Arrivals:
     """
     try:
         known = _known_sizes(installation)
+    except NoWarehouseError:
+        known = {}
     except WarehouseError:
         return Arrivals({}, cursor or "{}", "a run is writing; the landing is looked at again after it")
     found = find_deliveries(installation.profile, installation.settings.landing_url)
@@ -52,8 +54,6 @@ def arrived(installation: Installation, cursor: str | None) -> Arrivals:
 
 def _known_sizes(installation: Installation) -> dict[tuple[str, str], list[int]]:
     """Bytes of every file that stands in the ledger, by feed and path."""
-    if not installation.warehouse.path.exists():
-        return {}
     with installation.warehouse.read(patience_seconds=0) as connection:
         rows = connection.execute(
             "select feed, source_path, list(delivered_bytes) from ops.files where status <> 'superseded' group by all"

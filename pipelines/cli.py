@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from pipelines import printing
 from pipelines.errors import OpscopeError
+from pipelines.exhaustion import told
 from pipelines.resources import Warehouse
 from pipelines.settings import REPOSITORY, Settings
 
@@ -48,7 +49,9 @@ def main() -> None:
     # What we write holds personal data: the group may read it, nobody else.
     os.umask(0o027)
     try:
-        app()
+        # Also what Dagster's own records and the check report run into.
+        with told(Settings().root):
+            app()
     except OpscopeError as error:
         errors.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
         raise SystemExit(1) from error

@@ -34,5 +34,9 @@ class WarehouseError(OpscopeError):
     """The warehouse cannot be opened or holds what it should not."""
 
 
+class NoWarehouseError(WarehouseError):
+    """Nothing was ever loaded here."""
+
+
 class PublishRefusedError(OpscopeError):
     """The gate refused a publication; the version served before stays."""

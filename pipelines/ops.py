@@ -179,16 +179,24 @@ def raw_table_ddl(feed: Contract) -> str:
 def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
     """Create what is missing of schemas, raw tables and evidence tables, and say whose warehouse this is.
 
+    All in one transaction: after a crash the tables are there with their company, or none is.
+
     Raises:
         WarehouseError: it is another company's, or its money is in another currency.
     """
-    for schema in SCHEMAS:
-        connection.execute(f"create schema if not exists {schema}")
-    for feed in contracts():
-        connection.execute(raw_table_ddl(feed))
-    for name, columns in TABLES.items():
-        connection.execute(f"create table if not exists ops.{name} ({columns})")
-    _say_whose(connection, profile)
+    connection.begin()
+    try:
+        for schema in SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+        for feed in contracts():
+            connection.execute(raw_table_ddl(feed))
+        for name, columns in TABLES.items():
+            connection.execute(f"create table if not exists ops.{name} ({columns})")
+        _say_whose(connection, profile)
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
@@ -202,8 +210,5 @@ def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
         )
     columns = ("company", "title", "base_currency", "time_zone", "country", "starts_on")
     facts = [getattr(profile, name) for name in columns]
-    # One statement, so that no crash leaves a warehouse that does not know its time zone.
-    if found is None:
-        connection.execute("insert into ops.company values (?, ?, ?, ?, ?, ?)", facts)
-    else:
-        connection.execute(f"update ops.company set {', '.join(f'{name} = ?' for name in columns)}", facts)
+    connection.execute("delete from ops.company")
+    connection.execute("insert into ops.company values (?, ?, ?, ?, ?, ?)", facts)

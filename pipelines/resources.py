@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import WarehouseError
+from pipelines.errors import NoWarehouseError, WarehouseError
+from pipelines.exhaustion import told
 from pipelines.settings import Settings
 
 LOCK_PATIENCE_SECONDS = 60.0
@@ -57,23 +58,29 @@ class Warehouse:
     def read(self, patience_seconds: float = LOCK_PATIENCE_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection.
 
-        Raises WarehouseError when there is no warehouse yet, or a writer holds it for longer than the patience.
+        Raises NoWarehouseError when nothing was ever loaded, WarehouseError when a writer holds it for longer than the
+        patience.
         """
+        nothing_yet = NoWarehouseError(str(self.path), "there is no warehouse yet", "Run `opscope run` first.")
         if not self.path.exists():
-            raise WarehouseError(str(self.path), "there is no warehouse yet", "Run `opscope run` first.")
+            raise nothing_yet
         with self._connection(self.path, read_only=True, patience_seconds=patience_seconds) as connection:
+            # A run that died at once leaves a file without a table: all tables are made in one transaction.
+            if connection.execute("select 1 from duckdb_tables() limit 1").fetchone() is None:
+                raise nothing_yet
             yield connection
 
     @contextmanager
     def _connection(
         self, path: Path, *, read_only: bool, patience_seconds: float = LOCK_PATIENCE_SECONDS
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._connect(path, read_only=read_only, patience_seconds=patience_seconds)
-        try:
-            connection.execute("set TimeZone = 'UTC'")
-            yield connection
-        finally:
-            connection.close()
+        with told(path):
+            connection = self._connect(path, read_only=read_only, patience_seconds=patience_seconds)
+            try:
+                connection.execute("set TimeZone = 'UTC'")
+                yield connection
+            finally:
+                connection.close()
 
     def _connect(self, path: Path, *, read_only: bool, patience_seconds: float) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + patience_seconds

@@ -9,6 +9,7 @@ from datetime import date
 
 import duckdb
 
+from pipelines.failpoints import reach
 from pipelines.quality.checks import CheckOutcome, DbtOutcome, record_dbt_results, run_checks
 from pipelines.quality.rules import Stage
 from pipelines.quality.versions import stamp_versions
@@ -54,7 +55,9 @@ def build_marts(
         written_days = sorted({*days, *(day for _, day in stale)})
         stamp_versions(connection, graph.tables_of(MARTS), written_days, run_id)
     results = transforms.build(MARTS_SELECTION)
+    reach("transform.built")
     built = _conclude(warehouse, graph, MARTS, "marts", written_days, results, run_id)
+    reach("transform.judged")
     with warehouse.transaction() as connection:
         settle_days(connection, stale)
     return built
@@ -72,6 +75,7 @@ def build_reports(
         days = open_scope(connection, "reports", requested)
         stamp_versions(connection, graph.tables_of(REPORTS), days, run_id)
     results = transforms.build(REPORTS_SELECTION)
+    reach("report.built")
     built = _conclude(warehouse, graph, REPORTS, "reports", days, results, run_id)
     with warehouse.write() as connection:
         close_scope(connection, "reports", days)
@@ -91,6 +95,7 @@ def _conclude(
     tables = graph.tables_of(schemas)
     tests = [DbtOutcome(test, by_id.get(test.unique_id)) for test in graph.tests_of(schemas)]
     record_dbt_results(warehouse, stage, tests, days, run_id=run_id)
+    reach("checks.kept")
     _require_models(by_id.values())
     with warehouse.read() as connection:
         rows = _row_counts(connection, tables)

@@ -9,6 +9,7 @@ import dagster as dg
 
 from pipelines import lease
 from pipelines.errors import ProfileError, PublishRefusedError
+from pipelines.exhaustion import told
 from pipelines.failpoints import reach
 from pipelines.quality.report import write_report
 from pipelines.resources import Warehouse
@@ -52,9 +53,12 @@ class Installation:
 
         What a second try cannot cure (a broken model, a refusing gate, a wrong profile) fails without one.
         """
-        with lease.writer(self.settings, f"{name} of run {context.run_id}"):
+        root = self.settings.root
+        with told(root), lease.writer(self.settings, f"{name} of run {context.run_id}"):
             try:
-                yield
+                # Told here too: a full disk reaches dbt's errors as well, and for it a second try may help.
+                with told(root):
+                    yield
             except (TransformError, PublishRefusedError, ProfileError) as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
             finally:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.errors import FileRefusedError, ProfileError, WarehouseError
+from pipelines.exhaustion import is_disk_trouble
 from pipelines.sources.chunks import Reject
 from pipelines.sources.conform import Conformed, Conformer
 from pipelines.sources.contracts import Contract
@@ -135,6 +136,8 @@ def conformed_chunks(reading: Reading, result: Loaded) -> Iterator[tuple[int, Co
             "reader_failed", reading.source_path, f"{error.place}: {error.cause}", error.remedy
         ) from error
     except Exception as error:
+        if is_disk_trouble(error):
+            raise
         raise FileRefusedError(
             "reader_failed",
             reading.source_path,
