@@ -50,6 +50,26 @@
     cast({{ left }} as decimal(28, 4)) * {{ right }}
 {%- endmacro %}
 
+{# Two decimals multiplied, less a third, as an amount of money. `decimals` is how many the product has. #}
+{% macro product_amount(left, right, decimals, less='0') %}
+    {{ return(adapter.dispatch('product_amount')(left, right, decimals, less)) }}
+{% endmacro %}
+
+{# Making a wide product narrow costs DuckDB five microseconds a row, a hundred times the narrow product. So the wide one
+   is only for rows whose narrow one could be too large. (`try` would not do: two of them that share a product fail.) #}
+{% macro duckdb__product_amount(left, right, decimals, less) -%}
+    case
+        when abs(cast({{ left }} as double) * cast({{ right }} as double)) + abs(cast({{ less }} as double))
+            < 1e{{ 17 - decimals }}
+            then {{ money(left ~ ' * ' ~ right ~ ' - ' ~ less) }}
+        else {{ money(times(left, right) ~ ' - ' ~ less) }}
+    end
+{%- endmacro %}
+
+{% macro spark__product_amount(left, right, decimals, less) -%}
+    {{ money(times(left, right) ~ ' - ' ~ less) }}
+{%- endmacro %}
+
 {# One row `date_on` per day between two day columns of a one-row relation, both included. #}
 {% macro days_between(relation, first_on, last_on) %}
     {{ return(adapter.dispatch('days_between')(relation, first_on, last_on)) }}

@@ -44,6 +44,6 @@
 {% macro to_base(amount, rates) -%}
     case
         when {{ rates }}.is_inverse then {{ money('cast(' ~ amount ~ ' as double) / cast(' ~ rates ~ '.rate as double)') }}
-        else {{ money(times(amount, rates ~ '.rate')) }}
+        else {{ product_amount(amount, rates ~ '.rate', decimals=12) }}
     end
 {%- endmacro %}

@@ -32,9 +32,9 @@ select
     delivered_at,
     {{ local_date('delivered_at') }} as received_on,
     status,
-    {{ money(times('quantity', 'unit_price')) }} as gross_amount,
-    {{ money(times('quantity', 'unit_price') ~ ' - discount_amount') }} as net_amount,
-    {{ money(times('quantity', 'unit_cost')) }} as cost_amount,
+    {{ product_amount('quantity', 'unit_price', decimals=7) }} as gross_amount,
+    {{ product_amount('quantity', 'unit_price', decimals=7, less='discount_amount') }} as net_amount,
+    {{ product_amount('quantity', 'unit_cost', decimals=7) }} as cost_amount,
     coalesce(status = 'cancelled', false) as is_cancelled,
     coalesce(status = 'returned', false) or (quantity < 0 and coalesce(status <> 'cancelled', true)) as is_return,
     -- A sale that was cancelled or returned by correcting its line is void. One that was taken back by a line of its

@@ -32,7 +32,7 @@ select
     quantity_received,
     quantity_rejected,
     status,
-    {{ money(times('quantity_ordered', 'unit_price')) }} as ordered_amount,
+    {{ product_amount('quantity_ordered', 'unit_price', decimals=7) }} as ordered_amount,
     known_from,
     known_to,
     _file_id,

@@ -25,7 +25,7 @@ select
     levels.quantity_received,
     levels.quantity_issued,
     levels.unit_cost,
-    {{ money(times('levels.quantity_on_hand', 'levels.unit_cost')) }} as inventory_value_base,
+    {{ product_amount('levels.quantity_on_hand', 'levels.unit_cost', decimals=7) }} as inventory_value_base,
     levels.quantity_on_hand - coalesce(levels.quantity_allocated, 0) <= 0 as is_stockout,
     levels.quantity_on_hand < 0 as is_negative,
     levels.known_from,

@@ -23,9 +23,9 @@ judged as (
         coalesce(status in ('cancelled', 'rejected'), false) as is_cancelled,
         received_at is not null as is_received,
         coalesce(quantity_received, 0) - coalesce(quantity_rejected, 0) as quantity_accepted,
-        {{ money(times('coalesce(quantity_received, 0)', 'unit_price')) }} as received_amount,
-        {{ money(times('quantity_ordered', 'contract_unit_price')) }} as contract_amount,
-        {{ money(times('quantity_ordered', '(unit_price - contract_unit_price)')) }} as price_variance_amount,
+        {{ product_amount('coalesce(quantity_received, 0)', 'unit_price', decimals=7) }} as received_amount,
+        {{ product_amount('quantity_ordered', 'contract_unit_price', decimals=7) }} as contract_amount,
+        {{ product_amount('quantity_ordered', '(unit_price - contract_unit_price)', decimals=7) }} as price_variance_amount,
         received_on <= promised_on as is_on_time_first,
         received_on <= coalesce(promised_last_on, promised_on) as is_on_time_last,
         case when received_at is not null then coalesce(quantity_received, 0) >= quantity_ordered end as is_in_full
