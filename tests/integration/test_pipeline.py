@@ -1,8 +1,6 @@
 """The main job on the demo company: from deliveries to published tables, in any order, beside readers."""
 
 import json
-import multiprocessing
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from pipelines.demo import load_truth
 from tests.integration.conftest import Demo, Home
+from tests.integration.reader import Reader
 
 
 @pytest.fixture(scope="session")
@@ -18,52 +17,12 @@ def nightly(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The demo company night by night, except that one night was forgotten and made up for at the end."""
     home = Home(tmp_path_factory.mktemp("nightly"), demo.profile, demo.landing)
     forgotten = demo.days[2]
-    reader = _Reader(home)
+    reader = Reader(home)
     for day in [*(day for day in demo.days if day != forgotten), forgotten]:
         home.run("--date", str(day))
         reader.start()
     reader.stop()
     return home
-
-
-class _Reader:
-    """A process that reads the published file over and over while the pipeline works."""
-
-    def __init__(self, home: Home) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ended = context.Event()
-        self._seen = context.Queue()
-        self._process = context.Process(target=_read, args=(str(home.published), self._ended, self._seen))
-
-    def start(self) -> None:
-        if self._process.pid is None:
-            self._process.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        reads, errors = self._seen.get(timeout=60)
-        self._process.join()
-        assert not errors
-        assert reads > 20
-
-
-def _read(path: str, ended, seen) -> None:
-    reads, errors, newest = 0, [], ""
-    while not ended.is_set():
-        try:
-            with duckdb.connect(path, read_only=True) as connection:
-                versions = connection.execute("select max(version) from ops.publications").fetchone()
-                as_of = connection.execute("select max(as_of) from reports.fct_kpi_values").fetchone()
-                forecast = connection.execute("select max(as_of) from ml.demand_forecasts").fetchone()
-            if as_of != forecast:
-                errors.append(f"torn: KPIs as of {as_of}, forecasts as of {forecast}")
-            if versions[0] < newest:
-                errors.append(f"went back from {newest} to {versions[0]}")
-            newest, reads = versions[0], reads + 1
-        except duckdb.Error as error:
-            errors.append(str(error))
-        time.sleep(0.02)
-    seen.put((reads, errors))
 
 
 def test_nights_in_any_order_end_in_the_tables_of_one_backfill(backfilled: Home, nightly: Home) -> None:
