@@ -184,5 +184,5 @@ def feature_rows(
 
 def _codes(attributes: pd.DataFrame, categories: dict[str, list[str]]) -> list[Floats]:
     """Static attributes as numbers; NaN for a value the trees do not know."""
-    coded = [pd.Categorical(attributes[name].astype(str), categories=known).codes for name, known in categories.items()]
+    coded = [pd.Index(known).get_indexer(pd.Index(attributes[name].astype(str))) for name, known in categories.items()]
     return [np.where(codes < 0, np.nan, codes) for codes in coded]

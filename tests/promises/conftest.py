@@ -1,0 +1,33 @@
+"""What the promise tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.promises import small_shop
+from tests.promises.installed import Installed, install
+from tests.promises.nursery import Nursery
+from tests.promises.small_shop import Nights
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A small demo company, loaded, computed and published. To be copied (`company.copy`), not to be changed."""
+    installed = install(tmp_path_factory.mktemp("company"))
+    installed.run()
+    return installed
+
+
+@pytest.fixture(scope="session")
+def nurseries() -> Iterator[list[Nursery]]:
+    """Two warmed parents for processes of the small shop, so that two cores are busy."""
+    started = [Nursery(small_shop.warm) for _ in range(2)]
+    yield started
+    for nursery in started:
+        nursery.close()
+
+
+@pytest.fixture(scope="session")
+def nights(nurseries: list[Nursery], tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """The small shop after its first night, and what its second leads to."""
+    return small_shop.nights(nurseries[0], tmp_path_factory.mktemp("shop"))

@@ -1,0 +1,318 @@
+"""A defect for every blocking check, made from what the check says of itself wherever that is possible.
+
+Each defect is SQL on a finished warehouse and breaks one rule, or one part of a rule (a column, a key, a condition).
+A check that no function here knows has no defect, and the test that asks for one per check fails.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import count
+from typing import Any
+
+import duckdb
+
+from pipelines.quality.rules import Rule, Stage
+from pipelines.quality.suites import suites
+from pipelines.sources.contracts import Column, Contract, contract
+from pipelines.transforms import DbtGraph, DbtTest
+
+STAGES: tuple[Stage, ...] = ("raw", "marts", "ml", "reports")
+# Of each type a value that no delivery has.
+STRANGE = {"VARCHAR": "'planted'", "BIGINT": "-999", "DATE": "date '1801-01-01'", "INTEGER": "-999"}
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What to do so that the check `name` of `table` must fail. `part` of it is broken, on `day` where it has one."""
+
+    table: str
+    name: str
+    part: str
+    sql: str
+    day: date | None = None
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.name}[{self.part}]"
+
+
+# ---------------------------------------------------------------- declared rules
+
+
+def declared_defects(connection: duckdb.DuckDBPyConnection) -> Iterator[Defect]:
+    """The defects of the blocking declared rules of every stage."""
+    turn = count()
+    for suite in (suite for stage in STAGES for suite in suites(stage)):
+        for rule in suite.rules:
+            if rule.is_blocking:
+                if suite.feed:
+                    yield from of_raw(connection, contract(suite.feed), rule, turn)
+                else:
+                    parts = OF_RULE[suite.asset, rule.name]
+                    yield from (Defect(suite.asset, rule.name, part, sql) for part, sql in parts.items())
+
+
+def of_raw(connection: duckdb.DuckDBPyConnection, feed: Contract, rule: Rule, turn: Iterator[int]) -> Iterator[Defect]:
+    """The defects of one rule of a raw table, in the largest files of its days in turn."""
+    files = connection.execute(
+        f"""
+        select _delivered_on, _file_id from {feed.table} group by _delivered_on, _file_id having count(*) > 1
+        qualify row_number() over (partition by _delivered_on order by count(*) desc, _file_id) = 1 order by 1
+        """
+    ).fetchall()
+    parts = list(rule.violations) if set(rule.violations) - {"rows"} else ["rows"]
+    for part in parts:
+        day, file_id = files[next(turn) % len(files)]
+        yield Defect(feed.table, rule.name, part, raw_defect(feed, rule, part, file_id), day)
+
+
+def raw_defect(feed: Contract, rule: Rule, part: str, file_id: str) -> str:
+    """SQL that breaks a rule in one file; the ledger agrees with the table but for what is planted."""
+    of_file = f"from {feed.table} where _file_id = '{file_id}')"
+    row = f"_file_id = '{file_id}' and _record_no = (select min(_record_no) {of_file}"
+    ledger = f"update ops.files set {{}} where file_id = '{file_id}'"
+    amount = f"(select sum({feed.control_amount}) {of_file}"
+    settled = ledger.format(f"amount_seen = amount_seen + {amount} - amount_loaded, amount_loaded = {amount}")
+    if rule.name in ("required_filled", "values_in_range", "values_allowed", "form_as_declared"):
+        sql = f"update {feed.table} set {spoiled(feed.column(part), rule.name)} where {row}"
+        return f"{sql}; {settled}" if feed.control_amount else sql
+    second = f"(select max(_record_no) {of_file}"
+    planted = {
+        "records_once": f"update {feed.table} set _record_no = {second} where {row}",
+        "records_conserved": ledger.format("records_seen = records_seen + 1"),
+        "rows_as_ledger": f"delete from {feed.table} where {row}" + (f"; {settled}" if feed.control_amount else ""),
+        "quarantine_as_ledger": ledger.format(
+            "records_seen = records_seen + 1, records_quarantined = records_quarantined + 1"
+        ),
+        "amounts_conserved": ledger.format("amount_seen = amount_seen + 0.0001"),
+        "amounts_as_ledger": f"update {feed.table} set unit_price = unit_price + 1 where {row}",
+    }
+    return planted[rule.name]
+
+
+def spoiled(column: Column, rule: str) -> str:
+    """The assignment that breaks one rule of one column of a contract."""
+    name = f'"{column.name}"'
+    if rule == "required_filled":
+        return f"{name} = null"
+    if rule == "values_allowed":
+        return f"{name} = 'nonsense'"
+    if rule == "form_as_declared":
+        return f"{name} = '{'x' * ((column.max_length or 3) + 1)}'"
+    if column.logical_type in ("date", "timestamp"):
+        return f"{name} = '1970-01-01'"
+    return f"{name} = {column.minimum} - 1" if column.minimum is not None else f"{name} = {column.maximum} + 1"
+
+
+def first(table: str, condition: str = "true") -> str:
+    """A condition that one row of the table meets."""
+    return f"rowid = (select min(rowid) from {table} where {condition})"
+
+
+def of_fact(table: str, figures: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
+    def changed(name: str) -> str:
+        step = "interval 1 day" if name.endswith("_at") else "1"
+        return f"update {table} set {name} = {name} + {step} where {first(table, f'{name} is not null')}"
+
+    return {
+        (table, "figures_as_delivered"): {name: changed(name) for name in figures},
+        (table, "cites_its_record"): {"rows": f"update {table} set record_no = -1 where {first(table)}"},
+        (table, "records_reach_it"): {"rows": f"delete from {table} where {first(table)}"},
+    }
+
+
+def of_dimension(name: str) -> dict[tuple[str, str], dict[str, str]]:
+    table = f"marts.dim_{name}s"
+    delivered = f"(select min({name}_id) from {table} where not is_inferred and {name}_key <> -1)"
+    return {
+        (table, "records_reach_it"): {"rows": f"delete from {table} where {name}_id = {delivered}"},
+        (table, "unknown_member_once"): {
+            "lost": f"delete from {table} where {name}_key = -1",
+            "doubled": f"insert into {table} from {table} where {name}_key = -1",
+        },
+    }
+
+
+FORECASTS, ACCURACY, KPIS = "ml.demand_forecasts", "ml.forecast_accuracy", "reports.fct_kpi_values"
+NEWEST = "as_of = (select max(as_of) from {})"
+SELECTED = first(FORECASTS, f"is_selected and {NEWEST.format(FORECASTS)}")
+# All models' forecasts of one series and target.
+TARGET = (
+    f"({NEWEST.format(FORECASTS)}) and (product_id, channel_id) = "
+    f"(select min((product_id, channel_id)) from {FORECASTS} where {NEWEST.format(FORECASTS)}) and horizon_days = "
+)
+GRADE = first(ACCURACY, f"model = 'selected' and {NEWEST.format(ACCURACY)}")
+SHARE = first(KPIS, f"kpi_id = 'CUS-02' and ci_low is not null and {NEWEST.format(KPIS)}")
+AMOUNT = first(KPIS, f"kpi_id = 'SAL-01' and {NEWEST.format(KPIS)}")
+
+
+def change(table: str, assignment: str, row: str) -> str:
+    return f"update {table} set {assignment} where {row}"
+
+
+OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
+    **of_fact("marts.fct_order_lines", ("quantity", "net_amount", "ordered_at")),
+    **of_fact("marts.fct_feedback", ("score", "submitted_at")),
+    **of_fact(
+        "marts.fct_purchase_order_lines",
+        ("quantity_ordered", "ordered_amount", "quantity_received", "quantity_rejected"),
+    ),
+    **of_fact("marts.fct_inventory_snapshot_daily", ("quantity_on_hand", "unit_cost")),
+    **of_dimension("product"),
+    **of_dimension("customer"),
+    **of_dimension("supplier"),
+    (FORECASTS, "values_finite"): {
+        name: change(FORECASTS, f"{name} = 'nan'", SELECTED) for name in ("mean", "p10", "p50", "p90")
+    },
+    (FORECASTS, "values_not_negative"): {
+        name: change(FORECASTS, f"{name} = -1", SELECTED) for name in ("mean", "p10", "p50", "p90")
+    },
+    (FORECASTS, "quantiles_in_order"): {
+        "p10 above p50": change(FORECASTS, "p10 = p50 + 0.001", SELECTED),
+        "p50 above p90": change(FORECASTS, "p50 = p90 + 0.001", SELECTED),
+    },
+    (FORECASTS, "targets_after_as_of"): {
+        "another day": change(FORECASTS, "target_on = target_on + 1", f"{TARGET} 28"),
+    },
+    (FORECASTS, "trained_on_the_past"): {"rows": change(FORECASTS, "trained_on = as_of + 1", SELECTED)},
+    (FORECASTS, "one_selected"): {
+        "none": change(FORECASTS, "is_selected = false", SELECTED),
+        "all": change(FORECASTS, "is_selected = true", f"{TARGET} 1"),
+    },
+    (FORECASTS, "models_once"): {
+        "rows": f"insert into {FORECASTS} from {FORECASTS} where {TARGET} 1 and not is_selected limit 1"
+    },
+    (FORECASTS, "horizon_complete"): {"one day": f"delete from {FORECASTS} where {TARGET} 5"},
+    (FORECASTS, "vintage_not_empty"): {"all": f"delete from {FORECASTS} where {NEWEST.format(FORECASTS)}"},
+    (ACCURACY, "grades_possible"): {
+        "n": change(ACCURACY, "n = 0, inside_interval_count = 0", GRADE),
+        "abs_error_quantity": change(ACCURACY, "abs_error_quantity = 'inf'", GRADE),
+        "bias": change(ACCURACY, "forecast_quantity = actual_quantity + abs_error_quantity + 1", GRADE),
+        "interval": change(ACCURACY, "inside_interval_count = n + 1", GRADE),
+    },
+    (ACCURACY, "graded_once"): {"rows": f"insert into {ACCURACY} from {ACCURACY} where {GRADE}"},
+    (KPIS, "kpis_in_catalogue"): {"rows": change(KPIS, "kpi_id = 'XXX-01'", AMOUNT)},
+    (KPIS, "values_finite"): {
+        "value": change(KPIS, "value = 'inf'", AMOUNT),
+        "ci_low": change(KPIS, "ci_low = '-inf'", SHARE),
+        "ci_high": change(KPIS, "ci_high = 'inf'", SHARE),
+    },
+    (KPIS, "shares_between_0_and_1"): {"rows": change(KPIS, "value = 1.01", SHARE)},
+    (KPIS, "interval_around_value"): {"rows": change(KPIS, "ci_low = ci_high + 0.001", SHARE)},
+    (KPIS, "periods_known"): {"rows": change(KPIS, "period_end = as_of + 1", AMOUNT)},
+    (KPIS, "kpis_present"): {"all": f"delete from {KPIS} where {NEWEST.format(KPIS)}"},
+}
+
+
+# ---------------------------------------------------------------- dbt tests
+
+
+def dbt_defects(connection: duckdb.DuckDBPyConnection, graph: DbtGraph, tests: Iterable[DbtTest]) -> Iterator[Defect]:
+    """The defects of the given dbt tests, by the kind of test and its arguments."""
+    for test in tests:
+        node = graph.manifest["nodes"][test.unique_id]
+        kind, arguments = node["test_metadata"]["name"], node["test_metadata"]["kwargs"]
+        target = graph.table(node["attached_node"])
+        types = dict(
+            connection.execute(
+                "select column_name, data_type from information_schema.columns "
+                "where table_schema || '.' || table_name = ?",
+                [target],
+            ).fetchall()
+        )
+        for part, sql in BY_KIND[kind](target, arguments, types).items():
+            yield Defect(test.table, test.name, part, sql)
+
+
+def repeated_key(target: str, arguments: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, str]:
+    """For each key a second row that has it, and nothing of the other keys."""
+    keys = arguments["keys"]
+    found = {}
+    for key in keys:
+        others = sorted({column for other in keys for column in other} - set(key))
+        strange = ", ".join(f"{STRANGE[types[column]]} as {column}" for column in others)
+        columns = f"* replace ({strange})" if others else "*"
+        row = first(target, "is_current" if "is_current" in types else "true")
+        found[", ".join(key)] = f"insert into {target} select {columns} from {target} where {row}"
+    return found
+
+
+def orphan(target: str, arguments: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, str]:
+    columns = [*arguments["dimensions"], *(arguments.get("days") or ())]
+    return {
+        column: change(target, f"{column} = {STRANGE[types[column]]}", first(target, f"{column} is not null"))
+        for column in columns
+    }
+
+
+def broken_range(target: str, arguments: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, str]:
+    last = first(target, "is_current and not is_inferred")
+    return {
+        "gap": change(target, "valid_to = date '2500-01-01'", last),
+        "empty": change(target, "valid_from = date '9999-12-31'", last),
+        "current": change(target, "is_current = false", last),
+    }
+
+
+def broken_rule(target: str, arguments: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, str]:
+    return {rule: change(target, *BREAKS[target, rule]) for rule in arguments["rules"]}
+
+
+BY_KIND = {
+    "keys_are_unique": repeated_key,
+    "members_exist": orphan,
+    "ranges_meet": broken_range,
+    "rules_hold": broken_rule,
+}
+
+
+def one(table: str, *breaks: tuple[str, str, str]) -> dict[tuple[str, str], tuple[str, str]]:
+    """(rule, assignment, which rows may be taken): one row of them is broken."""
+    return {(table, rule): (assignment, first(table, condition)) for rule, assignment, condition in breaks}
+
+
+BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
+    **one(
+        "reports.dim_kpis",
+        ("unit", "unit = 'planted'", "true"),
+        ("direction", "direction = 'planted'", "true"),
+        ("aggregation", "aggregation = 'planted'", "true"),
+        ("interval_method", "interval_method = 'planted'", "true"),
+    ),
+    **one(
+        "marts.fct_feedback",
+        ("normalised_between_0_and_1", "normalised_score = 1.01", "normalised_score is not null"),
+        ("scale_is_known", "scale = 'planted'", "true"),
+    ),
+    **one(
+        "reports.fct_kpi_values",
+        ("numerator_is_known", "numerator = null", "true"),
+        ("interval_is_ordered", "ci_low = ci_high + 0.001", "ci_high is not null"),
+        ("period_is_over", "period_end = as_of + 1", "true"),
+        ("observations_exist", "n = -1", "true"),
+    ),
+    **one(
+        "marts.fct_order_lines",
+        ("net_amount_is_known", "net_amount = null, net_amount_base = null, is_rate_missing = true", "true"),
+        ("net_is_gross_less_discount", "gross_amount = gross_amount + 0.0001", "true"),
+        ("base_amount_where_rate", "is_rate_missing = not is_rate_missing", "true"),
+        ("status_is_known", "status = 'planted'", "true"),
+    ),
+    **one(
+        "marts.fct_purchase_order_lines",
+        ("ordered_amount_is_known", "ordered_amount = null", "true"),
+        ("base_amount_where_rate", "is_rate_missing = not is_rate_missing", "true"),
+        ("open_lines_are_not_judged", "is_in_full = true, is_received = false", "true"),
+    ),
+    **one(
+        "reports.rpt_restatements",
+        ("something_changed", "new_value = old_value", "true"),
+        ("file_is_known", "cause_path = null", "true"),
+        ("rows_are_counted", "rows_added = 0, rows_changed = 0, rows_removed = 0", "true"),
+    ),
+    **one(
+        "ops.reconciliation",
+        ("rows_add_up", "row_gap = 1", "true"),
+        ("amounts_add_up", "amount_gap = 0.0001", "amount_gap is not null"),
+    ),
+}

@@ -1,0 +1,81 @@
+"""A small demo company after a whole run, built by the product's own steps in this process, and copies of its home.
+
+One import of dbt and of Great Expectations serves all promise tests that only look at or spoil a finished warehouse.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from pipelines.demo import generate
+from pipelines.forecasting import forecast
+from pipelines.ingestion import ingest
+from pipelines.publishing import Publication
+from pipelines.quality.checks import run_checks
+from pipelines.release import release
+from pipelines.resources import Warehouse
+from pipelines.settings import Settings
+from pipelines.sources.profiles import Profile, load_profile
+from pipelines.stages import build_marts, build_reports
+from pipelines.transforms import DbtGraph, Transforms
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A company in a home, with what the steps of a run need."""
+
+    settings: Settings
+    profile: Profile
+    days: list[date]
+    transforms: Transforms
+    graph: DbtGraph
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings)
+
+    def run(self, days: list[date] | None = None, run_id: str = "run") -> Publication:
+        """What a nightly run does, step after step."""
+        days = days or self.days
+        report = ingest(
+            self.settings, self.profile, self.warehouse, (days[0], days[-1]), run_id=run_id, progress=silent
+        )
+        run_checks(self.warehouse, "raw", report.days_to_check(days), run_id=run_id)
+        build_marts(self.warehouse, self.transforms, self.graph, days, run_id=run_id)
+        self.forecast(days, run_id)
+        build_reports(self.warehouse, self.transforms, self.graph, days, run_id=run_id)
+        return self.publish(run_id)
+
+    def forecast(self, days: list[date], run_id: str = "run") -> None:
+        written = forecast(self.settings, self.profile, self.warehouse, days, run_id=run_id, progress=silent)
+        run_checks(self.warehouse, "ml", written, run_id=run_id)
+
+    def publish(self, run_id: str = "run") -> Publication:
+        return release(self.settings, self.warehouse, self.graph, run_id=run_id)
+
+    def copy(self, home: Path) -> "Installed":
+        """The same company in a home of its own; `home` must not exist, or is written anew."""
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(self.settings.root, home, symlinks=True)
+        settings = self.settings.model_copy(update={"home": home})
+        # A settings object remembers its root, and a copy of it would remember the old one.
+        settings = Settings.model_validate(settings.model_dump())
+        return Installed(settings, self.profile, self.days, Transforms(settings), self.graph)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def install(folder: Path, *, days: int = 5, scale: float = 0.05, history_days: int = 90, seed: int = 7) -> Installed:
+    """A demo company, delivered and not yet loaded."""
+    landing = folder / "landing"
+    generate(landing, days=days, scale=scale, history_days=history_days, seed=seed)
+    settings = Settings.model_validate(
+        {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
+    )
+    profile = load_profile(settings.profile)
+    transforms = Transforms(settings)
+    delivered = [profile.starts_on + timedelta(days=number) for number in range(days)]
+    return Installed(settings, profile, delivered, transforms, DbtGraph(transforms.manifest()))
