@@ -33,7 +33,7 @@ class Fingerprint:
     """What a table says, in sums per day.
 
     `columns` are (name, type) of what is covered, by name; `day_column` is the table's first DATE column, None where it
-    has none; `days` maps each of its days to (rows, sum of hashes, sum of reverse hashes).
+    has none; `days` maps each of its days to (rows, sum of hashes, sum of hashed hashes).
     """
 
     columns: tuple[tuple[str, str], ...]
@@ -61,20 +61,21 @@ def fingerprint(
     day = quoted(day_column) if day_column else "null"
     rows = connection.execute(
         f"""
-        select {day}, count(*), sum(hash({", ".join(values)})), sum(hash(1, {", ".join(reversed(values))}))
-        from {quoted_table(table)} group by 1
+        select day, count(*), sum(hashed), sum(hash(hashed, 1))
+        from (select {day} as day, hash({", ".join(values)}) as hashed from {quoted_table(table)})
+        group by day
         """
     ).fetchall()
-    return Fingerprint(columns, day_column, {day: (count, forward, backward) for day, count, forward, backward in rows})
+    return Fingerprint(columns, day_column, {day: tuple(sums) for day, *sums in rows})
 
 
 def content_digest(connection: duckdb.DuckDBPyConnection, table: str, exclude: frozenset[str] = AUDIT_COLUMNS) -> str:
     """Digest of a table's column names, types and multiset of rows, as 64 hex digits.
 
     Row and column order do not matter; how often an equal row occurs does. Floats count to FLOAT_DECIMALS decimals,
-    everything else exactly. Each row gives two 64-bit hashes over its columns, in name order and in reverse; the digest
-    is the SHA-256 of the header and of both sums over all rows. It holds for one version of DuckDB; the next may hash
-    differently.
+    everything else exactly. Each row gives a 64-bit hash over its columns in name order; the digest is the SHA-256 of the
+    header, the number of rows and two sums over all rows, of the hashes and of their hashes, so that no two changes even
+    out. It holds for one version of DuckDB; the next may hash differently.
 
     Args:
         connection: Any connection that sees the table.
