@@ -73,9 +73,9 @@ def content_digest(connection: duckdb.DuckDBPyConnection, table: str, exclude: f
     """Digest of a table's column names, types and multiset of rows, as 64 hex digits.
 
     Row and column order do not matter; how often an equal row occurs does. Floats count to FLOAT_DECIMALS decimals,
-    everything else exactly. Each row gives a 64-bit hash over its columns in name order; the digest is the SHA-256 of the
-    header, the number of rows and two sums over all rows, of the hashes and of their hashes, so that no two changes even
-    out. It holds for one version of DuckDB; the next may hash differently.
+    everything else exactly. Each row gives a 64-bit hash over its columns in name order; the digest is the SHA-256 of
+    the header, the number of rows and two sums over all rows, of the hashes and of their hashes, so that no two changes
+    even out. It holds for one version of DuckDB; the next may hash differently.
 
     Args:
         connection: Any connection that sees the table.
