@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.assets.dbt import marts_assets, reports_assets
+from pipelines.assets.dbt import REPORT, TRANSFORM, dbt_assets
 from pipelines.assets.ml import ml_assets
 from pipelines.assets.publish import published_assets
 from pipelines.assets.raw import raw_assets
@@ -26,9 +26,9 @@ def build_definitions(installation: Installation) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             raw_assets(installation),
-            marts_assets(installation, graph),
+            dbt_assets(installation, graph, TRANSFORM),
             ml_assets(installation),
-            reports_assets(installation, graph),
+            dbt_assets(installation, graph, REPORT),
             published_assets(installation, graph),
         ],
         jobs=jobs(installation),

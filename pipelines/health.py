@@ -1,7 +1,7 @@
-"""What `opscope doctor` looks at: the environment, the home, the warehouse and what is published. Changes nothing.
+"""What `opscope doctor` looks at: the environment, the home, who writes, and what is published. Changes nothing.
 
 Each function gives findings of one matter and needs only its arguments; `diagnose` puts them together, so that one
-broken matter does not hide the others. Whether data is good enough to publish is decided by the gate, not here.
+broken matter does not hide the others. What the warehouse's own records say is in `evidence`.
 """
 
 import os
@@ -9,21 +9,26 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
+from pipelines import evidence, lease
 from pipelines.errors import OpscopeError
-from pipelines.publishing.versions import BUILDING, current_version, verify, versions, versions_path
+from pipelines.findings import Finding, listed
+from pipelines.publishing.versions import (
+    BUILDING,
+    current_version,
+    read_manifest,
+    verify,
+    versions,
+    versions_path,
+)
 from pipelines.settings import REPOSITORY, Settings, audit_time
 from pipelines.sources.profiles import Profile, load_profile
-
-Status = Literal["ok", "warn", "fail"]
 
 LOCK = REPOSITORY / "requirements.lock"
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)(?P<marker> ;)?", re.MULTILINE)
@@ -31,19 +36,6 @@ LOWEST_PYTHON, FIRST_PYTHON_NOT_TRIED = (3, 11), (3, 14)
 # A night may write a new version and let the warehouse grow; what is free should be a multiple of both together.
 FREE_MULTIPLE = 2.5
 LEAST_ESTIMATE_BYTES = 200 * 2**20
-SILENT_DAYS = 2
-QUARANTINE_RATE = 0.01
-SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One matter: what was looked at, how it stands, and what to do where it is not well."""
-
-    name: str
-    status: Status
-    detail: str
-    remedy: str = ""
 
 
 def diagnose(settings: Settings) -> list[Finding]:
@@ -55,7 +47,13 @@ def diagnose(settings: Settings) -> list[Finding]:
         found.append(Finding("profile", "ok", f"{profile.company}, {len(profile.feeds)} feeds"))
     except OpscopeError as error:
         found.append(Finding("profile", "fail", f"{error.place}: {error.cause}", error.remedy))
-    return [*found, *warehouse(settings, profile), *published(settings), *leftovers(settings)]
+    return [
+        *found,
+        *writing(settings),
+        *warehouse(settings, profile),
+        *published(settings),
+        *leftovers(settings),
+    ]
 
 
 def environment(lock: str) -> Iterator[Finding]:
@@ -82,7 +80,7 @@ def environment(lock: str) -> Iterator[Finding]:
         if version not in allowed:
             differing.append(f"{name} is {version}, locked is {' or '.join(sorted(allowed))}")
     if differing:
-        yield Finding("packages", "fail", _listed(differing), "Run `make setup`.")
+        yield Finding("packages", "fail", listed(differing), "Run `make setup`.")
     else:
         yield Finding("packages", "ok", f"{len(pins)} as locked")
 
@@ -101,7 +99,7 @@ def home(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "permissions",
             "warn",
-            f"every user of this machine can read {_listed(open_to_all)}, which hold personal data",
+            f"every user of this machine can read {listed(open_to_all)}, which hold personal data",
             f"Run `chmod o-rwx {settings.root}`.",
         )
     else:
@@ -148,135 +146,37 @@ def warehouse(settings: Settings, profile: Profile | None) -> list[Finding]:
     path = settings.warehouse_path
     if not path.exists():
         return [Finding("warehouse", "warn", "is not there yet", "Run `opscope run`.")]
+    again = evidence.run_all_days(profile, _published_through(settings))
+    rebuild = f"Move it away and run {again}: everything in it comes from the landing."
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             return [
                 Finding("warehouse", "ok", f"{path}, {path.stat().st_size / 2**20:.0f} MiB"),
-                *pending(connection),
-                *deliveries(connection, profile, audit_time().date()),
-                *quarantine(connection),
-                *reconciliation(connection),
-                *checks(connection),
+                *evidence.findings(connection, profile, audit_time().date()),
             ]
     except duckdb.IOException as error:
         holder = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
         if holder:
             detail = f"is in use by {holder[1]}, process {holder[2]}"
             return [Finding("warehouse", "warn", detail, "Wait for the run; BI tools belong on current.duckdb.")]
-        return [Finding("warehouse", "fail", f"cannot be opened: {error}", _REBUILD)]
+        return [Finding("warehouse", "fail", f"cannot be opened: {error}", rebuild)]
     except duckdb.Error as error:
-        return [Finding("warehouse", "fail", f"cannot be read: {error}", _REBUILD)]
+        return [Finding("warehouse", "fail", f"cannot be read: {error}", rebuild)]
 
 
-_REBUILD = "Move it away and run `opscope run --all`: everything in it comes from the landing."
+def _published_through(settings: Settings) -> date | None:
+    """The last delivery day of what is served, for when the warehouse itself cannot say."""
+    served = current_version(settings)
+    try:
+        return read_manifest(versions_path(settings) / served).data_through if served else None
+    except OpscopeError:
+        return None
 
 
-def pending(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Work that the next run has to do."""
-    rows = connection.execute("select feed, count(*) from ops.stale_days group by feed order by feed").fetchall()
-    days = connection.execute(
-        "select stage, count(*) from ops.as_of_days where is_stale group by stage order by stage"
-    ).fetchall()
-    waiting = [f"{count} delivery days of {feed}" for feed, count in rows]
-    waiting += [f"{count} as-of days of {stage}" for stage, count in days]
-    if waiting:
-        yield Finding("pending work", "warn", _listed(waiting), "The next run takes it up; run one day to do it now.")
-    else:
-        yield Finding("pending work", "ok", "none")
-
-
-def deliveries(connection: duckdb.DuckDBPyConnection, profile: Profile | None, today: date) -> Iterator[Finding]:
-    """When each feed was last delivered, and which files were refused."""
-    last = dict(
-        connection.execute(
-            "select feed, max(delivered_on) from ops.files where status <> 'refused' group by feed"
-        ).fetchall()
-    )
-    newest = max((day for day in last.values() if day is not None), default=None)
-    expected = today if profile is None or profile.ends_on is None else min(today, profile.ends_on)
-    if newest is None:
-        yield Finding("deliveries", "warn", "no dated file came yet", "Run `opscope run`.")
-    elif expected - newest > timedelta(days=SILENT_DAYS):
-        detail = f"the last is of {newest}, {(expected - newest).days} days before {expected}"
-        yield Finding("deliveries", "warn", detail, "Ask the sender, or check --landing and the profile's paths.")
-    else:
-        yield Finding("deliveries", "ok", f"the last is of {newest}")
-    never = sorted(set(profile.feeds) - set(last)) if profile else []
-    if never:
-        remedy = "See `opscope profile check`, or take the feeds out of the profile."
-        yield Finding("feeds", "warn", f"never delivered: {_listed(never)}", remedy)
-    refused = connection.execute(
-        "select source_path || ' (' || coalesce(reason_code, '') || ')' from ops.files where status = 'refused' "
-        "order by delivered_on desc, source_path"
-    ).fetchall()
-    if refused:
-        detail = f"{len(refused)}: {_listed([path for (path,) in refused])}"
-        yield Finding("refused files", "warn", detail, "See `opscope quarantine list`; have them sent again.")
-    else:
-        yield Finding("refused files", "ok", "none")
-
-
-def quarantine(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """The share of records refused, and why."""
-    row = connection.execute("select sum(records_seen) from ops.files where status <> 'superseded'").fetchone()
-    reasons = connection.execute(
-        "select reason_code, count(*) from ops.quarantine where status = 'open' and record_no is not null "
-        "group by reason_code order by 2 desc, 1"
-    ).fetchall()
-    seen, refused = int(row[0] or 0) if row else 0, sum(count for _, count in reasons)
-    rate = refused / seen if seen else 0.0
-    detail = f"{refused:,} of {seen:,} records ({rate:.2%})"
-    if reasons:
-        detail += ": " + _listed([f"{reason} {count:,}" for reason, count in reasons])
-    if rate > QUARANTINE_RATE:
-        yield Finding("quarantine", "warn", detail, "Look at `opscope quarantine list`; release what is mended.")
-    else:
-        yield Finding("quarantine", "ok", detail)
-
-
-def reconciliation(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Whether every record is accounted for, file by file and against the raw tables."""
-    gaps = connection.execute(
-        """
-        select source_path from ops.files
-        where status not in ('refused', 'superseded', 'duplicate')
-            and records_seen <> records_loaded + records_duplicate + records_quarantined + records_filtered
-        order by source_path
-        """
-    ).fetchall()
-    wrong = [f"{path} does not add up" for (path,) in gaps]
-    ledger = connection.execute(
-        "select feed, sum(records_loaded) from ops.files where status in ('loaded', 'loaded_with_quarantine') "
-        "group by feed order by feed"
-    ).fetchall()
-    for feed, loaded in ledger:
-        (rows,) = connection.execute(f'select count(*) from raw."{feed}"').fetchall()[0]
-        if rows != loaded:
-            wrong.append(f"raw.{feed} has {rows:,} rows, the ledger {loaded:,}")
-    if wrong:
-        yield Finding("reconciliation", "fail", _listed(wrong), "Keep the warehouse for a report, then: " + _REBUILD)
-    else:
-        yield Finding("reconciliation", "ok", "every record is accounted for")
-
-
-def checks(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """The stored outcomes of all checks."""
-    rows = connection.execute(
-        "select asset || '.' || check_name || ' on ' || partition_on, is_blocking from ops.check_results "
-        "where not passed order by partition_on desc, 1"
-    ).fetchall()
-    (total, newest) = connection.execute("select count(*), max(checked_at) from ops.check_results").fetchall()[0]
-    blocking = [name for name, is_blocking in rows if is_blocking]
-    warning = [name for name, is_blocking in rows if not is_blocking]
-    if not total:
-        yield Finding("checks", "warn", "none ran yet", "Run `opscope run`.")
-    elif blocking:
-        remedy = "Nothing is published until they pass; the check report says what was observed."
-        yield Finding("checks", "fail", f"{len(blocking)} blocking checks failed: {_listed(blocking)}", remedy)
-    elif warning:
-        yield Finding("checks", "warn", f"{len(warning)} warnings: {_listed(warning)}", "See the check report.")
-    else:
-        yield Finding("checks", "ok", f"{total:,} outcomes, all passed, the last at {newest:%Y-%m-%d %H:%M} UTC")
+def writing(settings: Settings) -> Iterator[Finding]:
+    """Who holds the write lease now."""
+    holder = lease.holder(settings)
+    yield Finding("writer", "ok", f"process {holder} writes now" if holder else "nobody writes now")
 
 
 def published(settings: Settings) -> Iterator[Finding]:
@@ -291,10 +191,19 @@ def published(settings: Settings) -> Iterator[Finding]:
         yield Finding("published", "fail", f"{error.place}: {error.cause}", "Run `opscope rollback`, then publish.")
         return
     size = sum(stored.size_bytes for stored in manifest.files)
-    detail = f"{served} as of {manifest.as_of}, {len(manifest.tables)} tables, {size / 2**20:.0f} MiB, bytes verified"
-    yield Finding("published", "ok", detail)
-    others = [kept.version for kept in versions(settings) if kept.version != served]
-    yield Finding("rollback", "ok", f"possible to {_listed(others)}" if others else "not yet: no other version is kept")
+    detail = (
+        f"{served} as of {manifest.as_of}, at {manifest.published_at:%Y-%m-%d %H:%M} UTC by run {manifest.run_id}, "
+        f"{len(manifest.tables)} tables, {size / 2**20:.0f} MiB, bytes verified"
+    )
+    kept = versions(settings)
+    newer = [other.version for other in kept if other.sequence > manifest.sequence]
+    if newer:
+        remedy = "The next run publishes forward again: stop schedule and sensor while the newer one must stay away."
+        yield Finding("published", "warn", f"{detail}; rolled back from {listed(newer)}", remedy)
+    else:
+        yield Finding("published", "ok", detail)
+    others = [other.version for other in kept if other.version != served]
+    yield Finding("rollback", "ok", f"possible to {listed(others)}" if others else "not yet: no other version is kept")
 
 
 def leftovers(settings: Settings) -> Iterator[Finding]:
@@ -306,11 +215,6 @@ def leftovers(settings: Settings) -> Iterator[Finding]:
     ]
     if found:
         remedy = "A run is going on, or one died; the next run removes them."
-        yield Finding("leftovers", "warn", _listed([str(path) for path in found]), remedy)
+        yield Finding("leftovers", "warn", listed([str(path) for path in found]), remedy)
     else:
         yield Finding("leftovers", "ok", "none")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.errors import WarehouseError
+from pipelines.exhaustion import told
 from pipelines.settings import Settings
 
 PATIENCE_SECONDS = 3600.0
@@ -20,18 +21,35 @@ def writer(settings: Settings, purpose: str) -> Iterator[None]:
 
     Raises:
         WarehouseError: another process holds the lease for longer than PATIENCE_SECONDS.
+        ExhaustedError: the disk, the handles or the memory did not suffice for what the block did.
     """
-    # The home holds personal data: nobody but its owner and group may look in.
-    settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
     path = settings.root / "writer.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    with told(path):
+        # The home holds personal data: nobody but its owner and group may look in.
+        settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            _take(descriptor, str(path))
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {purpose}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def holder(settings: Settings) -> str | None:
+    """Process id and purpose of who writes now; None when nobody does. Takes nothing and waits for nobody."""
     try:
-        _take(descriptor, str(path))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {purpose}\n".encode(), 0)
-        yield
+        descriptor = os.open(settings.root / "writer.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "unknown"
     finally:
         os.close(descriptor)
+    return None
 
 
 def _take(descriptor: int, path: str) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.health import Finding
+from pipelines.findings import Finding
 from pipelines.ingestion.quarantine import Decision, Quarantined
 from pipelines.ops import REASONS, REFUSALS
 from pipelines.publishing.versions import current_version, read_manifest, versions_path

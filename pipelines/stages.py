@@ -32,6 +32,7 @@ class Built:
         rows: rows of each table the stage shows.
         seconds: time of each table's build.
         results: outcome of each dbt node by unique id.
+        tests: outcome of each dbt test by its name; that of the newest day, as all days of a run have the same.
         outcomes: declared rules judged.
     """
 
@@ -39,6 +40,7 @@ class Built:
     rows: dict[str, int]
     seconds: dict[str, float]
     results: dict[str, NodeResult]
+    tests: dict[str, CheckOutcome]
     outcomes: list[CheckOutcome]
 
 
@@ -94,14 +96,15 @@ def _conclude(
     by_id = {result.unique_id: result for result in results}
     tables = graph.tables_of(schemas)
     tests = [DbtOutcome(test, by_id.get(test.unique_id)) for test in graph.tests_of(schemas)]
-    record_dbt_results(warehouse, stage, tests, days, run_id=run_id)
+    tested = record_dbt_results(warehouse, stage, tests, days, run_id=run_id)
     reach("checks.kept")
     _require_models(by_id.values())
     with warehouse.read() as connection:
         rows = _row_counts(connection, tables)
     outcomes = run_checks(warehouse, stage, days, run_id=run_id)
     seconds = {graph.table(name): by_id[name].seconds for name in graph.models if name in by_id}
-    return Built(days, rows, seconds, by_id, outcomes)
+    newest = {outcome.check_name: outcome for outcome in sorted(tested, key=lambda each: each.partition_on)}
+    return Built(days, rows, seconds, by_id, newest, outcomes)
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, int]:

@@ -4,14 +4,15 @@ The specs come from the manifest. Staging, intermediate and KPI models are steps
 models that need them, and the graph shows a mart's lineage straight to the raw tables it comes from.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
-from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Event, Installation, selected
+from pipelines.assets.shell import Event, Installation, selected, step_assets
 from pipelines.partitions import days_of
 from pipelines.quality.rules import Stage
 from pipelines.quality.suites import tables_of_stage
@@ -20,50 +21,33 @@ from pipelines.stages import MARTS, REPORTS, Built, build_marts, build_reports
 from pipelines.transforms import DbtGraph, DbtTest
 
 
-def marts_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefinition:
-    """Staging, intermediate and marts: current knowledge, rebuilt for the keys delivered on stale days."""
+@dataclass(frozen=True)
+class DbtStep:
+    """One of the two steps that dbt does: the schemas it writes, the stage of its checks, and what does the work."""
 
-    @dg.multi_asset(
-        name="transform",
-        specs=_model_specs(graph, MARTS, installation.partitions),
-        check_specs=_check_specs(graph, MARTS, "marts"),
-        backfill_policy=SINGLE_RUN,
-        pool=WAREHOUSE_POOL,
-        retry_policy=RETRIES,
-        can_subset=True,
-    )
-    def transform(context: dg.AssetExecutionContext) -> Iterator[Event]:
+    name: str
+    stage: Stage
+    schemas: Sequence[str]
+    build: Callable[..., Built]
+
+
+TRANSFORM = DbtStep("transform", "marts", MARTS, build_marts)
+REPORT = DbtStep("report", "reports", REPORTS, build_reports)
+
+
+def dbt_assets(installation: Installation, graph: DbtGraph, step: DbtStep) -> dg.AssetsDefinition:
+    """The models of one step: current knowledge for TRANSFORM, KPIs and reports as of each day for REPORT."""
+
+    @step_assets(step.name, _model_specs(graph, step.schemas, installation.partitions), _check_specs(graph, step))
+    def assets(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
-        with installation.step("transform", context):
-            installation.progress("transform", 0, 1)
-            built = build_marts(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
-            installation.progress("transform", 1, 1)
-        yield from selected(context, _events(graph, MARTS, "marts", days, built))
+        with installation.step(step.name, context) as run_id:
+            installation.progress(step.name, 0, 1)
+            built = step.build(installation.warehouse, installation.transforms, graph, days, run_id=run_id)
+            installation.progress(step.name, 1, 1)
+        yield from selected(context, _events(graph, step, days, built))
 
-    return transform
-
-
-def reports_assets(installation: Installation, graph: DbtGraph) -> dg.AssetsDefinition:
-    """KPIs and report tables, as of each day."""
-
-    @dg.multi_asset(
-        name="report",
-        specs=_model_specs(graph, REPORTS, installation.partitions),
-        check_specs=_check_specs(graph, REPORTS, "reports"),
-        backfill_policy=SINGLE_RUN,
-        pool=WAREHOUSE_POOL,
-        retry_policy=RETRIES,
-        can_subset=True,
-    )
-    def report(context: dg.AssetExecutionContext) -> Iterator[Event]:
-        days = days_of(context)
-        with installation.step("report", context):
-            installation.progress("report", 0, 1)
-            built = build_reports(installation.warehouse, installation.transforms, graph, days, run_id=context.run_id)
-            installation.progress("report", 1, 1)
-        yield from selected(context, _events(graph, REPORTS, "reports", days, built))
-
-    return report
+    return assets
 
 
 def _model_specs(graph: DbtGraph, schemas: Sequence[str], partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
@@ -100,23 +84,17 @@ def _model_spec(
     )
 
 
-def _check_specs(graph: DbtGraph, schemas: Sequence[str], stage: Stage) -> list[dg.AssetCheckSpec]:
+def _check_specs(graph: DbtGraph, step: DbtStep) -> list[dg.AssetCheckSpec]:
     """The declared rules of the stage, and one check per dbt data test; one of severity error blocks what follows."""
     tests = [
         dg.AssetCheckSpec(test.name, asset=_key(test.table), blocking=test.is_blocking, description=test.description)
-        for test in graph.tests_of(schemas)
+        for test in graph.tests_of(step.schemas)
     ]
-    return [*tests, *rule_check_specs(tables_of_stage(stage))]
+    return [*tests, *rule_check_specs(tables_of_stage(step.stage))]
 
 
-def _events(
-    graph: DbtGraph,
-    schemas: Sequence[str],
-    stage: Stage,
-    days: Sequence[date],
-    built: Built,
-) -> Iterator[Event]:
-    for table in graph.tables_of(schemas):
+def _events(graph: DbtGraph, step: DbtStep, days: Sequence[date], built: Built) -> Iterator[Event]:
+    for table in graph.tables_of(step.schemas):
         yield dg.MaterializeResult(
             asset_key=_key(table),
             metadata={
@@ -126,22 +104,19 @@ def _events(
                 "days_rebuilt": len(built.days),
             },
         )
-    yield from (_test_result(test, built) for test in graph.tests_of(schemas))
-    yield from rule_check_results(tables_of_stage(stage), built.outcomes)
+    yield from (_test_result(test, built) for test in graph.tests_of(step.schemas))
+    yield from rule_check_results(tables_of_stage(step.stage), built.outcomes)
 
 
 def _test_result(test: DbtTest, built: Built) -> dg.AssetCheckResult:
-    result = built.results.get(test.unique_id)
+    """The result on the newest day judged; a dbt test looks at its whole table, so all days say the same."""
+    outcome = built.tests[test.name]
     return dg.AssetCheckResult(
         asset_key=_key(test.table),
         check_name=test.name,
-        # A test that dbt skipped did not run, so it did not pass.
-        passed=result is not None and result.passed,
+        passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if test.is_blocking else dg.AssetCheckSeverity.WARN,
-        metadata={
-            "failing_rows": (result.failures or 0) if result else 0,
-            "message": (result.message or "") if result else "skipped: a model before it failed",
-        },
+        metadata={"failing_rows": outcome.failed_rows or 0, "observed": outcome.observed, "message": outcome.message},
     )
 
 

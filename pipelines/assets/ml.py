@@ -6,7 +6,7 @@ from itertools import chain
 import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
-from pipelines.assets.shell import RETRIES, SINGLE_RUN, WAREHOUSE_POOL, Event, Installation, selected
+from pipelines.assets.shell import Event, Installation, selected, step_assets
 from pipelines.forecasting import COMMENTS, TABLES, forecast
 from pipelines.partitions import days_of
 from pipelines.pictures import forecast_against_actuals
@@ -16,27 +16,19 @@ ML_TABLES = [f"ml.{table}" for table in TABLES]
 
 
 def ml_assets(installation: Installation) -> dg.AssetsDefinition:
-    @dg.multi_asset(
-        name="forecast",
-        specs=[_spec(table, installation) for table in TABLES],
-        check_specs=rule_check_specs(ML_TABLES),
-        backfill_policy=SINGLE_RUN,
-        pool=WAREHOUSE_POOL,
-        retry_policy=RETRIES,
-        can_subset=True,
-    )
+    @step_assets("forecast", [_spec(table, installation) for table in TABLES], rule_check_specs(ML_TABLES))
     def ml(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
-        with installation.step("forecast", context):
+        with installation.step("forecast", context) as run_id:
             written = forecast(
                 installation.settings,
                 installation.profile,
                 installation.warehouse,
                 days,
-                run_id=context.run_id,
+                run_id=run_id,
                 progress=installation.progress,
             )
-            outcomes = run_checks(installation.warehouse, "ml", written, run_id=context.run_id)
+            outcomes = run_checks(installation.warehouse, "ml", written, run_id=run_id)
             picture = forecast_against_actuals(installation.warehouse, max(written))
             rows = _row_counts(installation)
         about = {

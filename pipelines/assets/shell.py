@@ -1,14 +1,15 @@
 """What every asset of this project shares: its installation, its pool, and its policies."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import dagster as dg
+import duckdb
 
 from pipelines import lease
-from pipelines.errors import ProfileError, PublishRefusedError
+from pipelines.errors import OpscopeError, ProfileError, PublishRefusedError
 from pipelines.exhaustion import told
 from pipelines.failpoints import reach
 from pipelines.quality.report import write_report
@@ -48,23 +49,47 @@ class Installation:
         object.__setattr__(self, "transforms", Transforms(self.settings))
 
     @contextmanager
-    def step(self, name: str, context: dg.AssetExecutionContext) -> Iterator[None]:
+    def step(self, name: str, context: dg.AssetExecutionContext) -> Iterator[str]:
         """Hold the write lease while a step works, and leave the check report as the step left the checks.
 
-        What a second try cannot cure (a broken model, a refusing gate, a wrong profile) fails without one.
+        Gives the run's id. What a second try cannot cure (a broken model, a refusing gate, a wrong profile) fails
+        without one.
         """
-        root = self.settings.root
-        with told(root), lease.writer(self.settings, f"{name} of run {context.run_id}"):
+        root, run_id = self.settings.root, context.run.run_id
+        with told(root), lease.writer(self.settings, f"{name} of run {run_id}"):
             try:
                 # Told here too: a full disk reaches dbt's errors as well, and for it a second try may help.
                 with told(root):
-                    yield
+                    yield run_id
             except (TransformError, PublishRefusedError, ProfileError) as error:
                 raise dg.Failure(description=str(error), allow_retries=False) from error
             finally:
-                if self.warehouse.path.exists():
-                    write_report(self.settings, self.warehouse)
+                self._leave_report(context)
         reach("step.left")
+
+    def _leave_report(self, context: dg.AssetExecutionContext) -> None:
+        """Write the check report. Failing to is no reason to fail the step, and must not hide what did."""
+        if not self.warehouse.path.exists():
+            return
+        try:
+            write_report(self.settings, self.warehouse)
+        except (OSError, duckdb.Error, OpscopeError) as error:
+            context.log.warning(f"the check report could not be written: {error}")
+
+
+def step_assets(
+    name: str, specs: Sequence[dg.AssetSpec], check_specs: Sequence[dg.AssetCheckSpec]
+) -> Callable[[Callable[..., Iterator[Event]]], dg.AssetsDefinition]:
+    """The decorator of a step that writes several tables: one pool, one run per range of days, one retry."""
+    return dg.multi_asset(
+        name=name,
+        specs=specs,
+        check_specs=check_specs,
+        backfill_policy=SINGLE_RUN,
+        pool=WAREHOUSE_POOL,
+        retry_policy=RETRIES,
+        can_subset=True,
+    )
 
 
 def selected(context: dg.AssetExecutionContext, events: Iterable[Event]) -> Iterator[Event]:

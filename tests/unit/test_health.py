@@ -1,19 +1,33 @@
 """What the doctor says of homes that are well and of homes that are not."""
 
+import subprocess
+import sys
 import tempfile
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from pipelines.health import Finding, deliveries, diagnose, environment, reconciliation, warehouse
+from pipelines.evidence import deliveries, readings, reconciliation
+from pipelines.findings import Finding, by_name
+from pipelines.health import diagnose, environment, warehouse
+from pipelines.ingestion.register import mapping_digest
 from pipelines.ops import prepare
 from pipelines.publishing import publish
+from pipelines.publishing.versions import rollback
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import load_profile
 
 PROFILE = "online_retail"
+HOLD = """
+import sys
+from pipelines.lease import writer
+from pipelines.settings import Settings
+with writer(Settings.model_validate({"home": sys.argv[1]}), "transform of run x"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 FILE = """
     insert into ops.files by name
     select 'f' || {number} as file_id, 'order_lines' as feed, 'day{number}.csv' as source_path,
@@ -43,6 +57,12 @@ def file(
     number: int, status: str = "loaded", reason: str = "", seen: int = 0, loaded: int = 0, refused: int = 0
 ) -> str:
     return FILE.format(number=number, status=status, reason=reason, seen=seen, loaded=loaded, refused=refused)
+
+
+def release(settings: Settings) -> None:
+    publish(
+        settings, Warehouse(settings), as_of=date(2011, 12, 9), run_id="r", revision="", gate=lambda connection: None
+    )
 
 
 def of(found: list[Finding], name: str) -> Finding:
@@ -86,7 +106,7 @@ def test_an_unknown_profile_does_not_hide_the_rest(settings: Settings) -> None:
 def test_records_that_do_not_add_up_are_a_failure(settings: Settings) -> None:
     run(settings, file(1, seen=3, loaded=1, refused=1))
     with Warehouse(settings).read() as connection:
-        (finding,) = reconciliation(connection)
+        (finding,) = reconciliation(connection, load_profile(PROFILE))
     assert finding.status == "fail"
     assert "day1.csv does not add up" in finding.detail
     assert "raw.order_lines has 0 rows, the ledger 1" in finding.detail
@@ -119,7 +139,10 @@ def test_the_quarantine_rate_counts_by_reason(settings: Settings) -> None:
         "'open' as status from range(3) as r(i)",
     )
     finding = of(warehouse(settings, None), "quarantine")
-    assert (finding.status, finding.detail) == ("warn", "3 of 100 records (3.00%): field_count 2, not_a_date 1")
+    assert (finding.status, finding.detail) == (
+        "warn",
+        "3 of 100 records (3.00%): field_count 2 (2.00%), not_a_date 1 (1.00%)",
+    )
 
 
 @pytest.mark.parametrize(("is_blocking", "status"), [(True, "fail"), (False, "warn")])
@@ -135,23 +158,75 @@ def test_failed_checks_are_named(settings: Settings, *, is_blocking: bool, statu
     assert "marts.x.unique_id on 2011-12-01" in finding.detail
 
 
+def test_equal_warnings_of_many_days_are_one() -> None:
+    days = [("raw.a.rate", date(2026, 3, number)) for number in (1, 3, 2)]
+    assert by_name([*days, ("raw.b.rate", date(2026, 3, 4))]) == [
+        "raw.b.rate on 2026-03-04",
+        "raw.a.rate on 2026-03-03 and 2 days before",
+    ]
+
+
+@pytest.mark.parametrize(("change", "status"), [({}, "ok"), ({"time_zone": "America/New_York"}, "warn")])
+def test_files_that_the_profile_reads_in_another_way_now_are_named(
+    settings: Settings, change: dict[str, str], status: str
+) -> None:
+    profile = load_profile(PROFILE)
+    path = "online_retail_2011-12-09.csv"
+    source = profile.feeds["order_lines"][0].model_copy(update={"path": "online_retail_*.csv", "lookups": {}})
+    profile = profile.model_copy(update={"feeds": {"order_lines": [source]}})
+    digest = mapping_digest("order_lines", source, profile, {})
+    run(settings, file(9), f"update ops.files set source_path = '{path}', mapping_digest = '{digest}'")
+    with Warehouse(settings).read() as connection:
+        (finding,) = readings(connection, profile.model_copy(update=change))
+    assert finding.status == status
+    if status == "warn":
+        assert "1 file of order_lines" in finding.detail
+        assert "`opscope run --from 2010-12-01 --to 2011-12-09`" in finding.remedy
+
+
+def test_money_that_does_not_add_up_is_a_failure(settings: Settings) -> None:
+    run(settings, file(1), "update ops.files set amount_seen = 2, amount_loaded = 1.5")
+    with Warehouse(settings).read() as connection:
+        (finding,) = reconciliation(connection, load_profile(PROFILE))
+    assert finding.detail == "day1.csv does not add up, raw.order_lines adds up to 0.00, the ledger to 1.50"
+
+
+def test_who_writes_now_is_named(settings: Settings) -> None:
+    assert of(diagnose(settings), "writer").detail == "nobody writes now"
+    # Another process, as a lock does not hold out its own.
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(settings.root)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert of(diagnose(settings), "writer").detail == f"process {holder.pid} transform of run x writes now"
+        holder.communicate("")
+    assert of(diagnose(settings), "writer").detail == "nobody writes now"
+
+
+def test_a_version_gone_back_to_is_a_warning(settings: Settings) -> None:
+    for number in (1, 2):
+        run(settings, f"create or replace table marts.t as select {number} as x")
+        release(settings)
+    newer = of(diagnose(settings), "published")
+    assert (newer.status, "by run r" in newer.detail) == ("ok", True)
+    rollback(settings)
+    finding = of(diagnose(settings), "published")
+    assert finding.status == "warn"
+    assert finding.detail.startswith("v000001")
+    assert "rolled back from v000002" in finding.detail
+
+
 def test_a_warehouse_that_is_none_is_a_failure(settings: Settings) -> None:
     settings.warehouse_path.write_bytes(b"not a database" * 1000)
-    (finding,) = warehouse(settings, None)
+    (finding,) = warehouse(settings, load_profile(PROFILE))
     assert finding.status == "fail"
-    assert "run --all" in finding.remedy
+    assert "`opscope run --from 2010-12-01 --to 2011-12-09`" in finding.remedy
 
 
 def test_damage_to_what_is_served_is_a_failure(settings: Settings) -> None:
     run(settings, "create table marts.t as select 1 as x")
-    publish(
-        settings,
-        Warehouse(settings),
-        as_of=date(2011, 12, 9),
-        run_id="r",
-        revision="",
-        gate=lambda connection: None,
-    )
+    release(settings)
     assert of(diagnose(settings), "published").status == "ok"
     path = settings.published_path / "current" / "marts" / "t.parquet"
     path.write_bytes(path.read_bytes()[:-1])
