@@ -34,10 +34,10 @@ CONDITIONS: tuple[tuple[str, str, str], ...] = (
     ("disk I/O error", "the disk failed or is full", _DISK),
     ("Read-only file system", "the disk can only be read", _FAILING),
 )
-_MEMORY = (
-    "Out of Memory Error",
-    "the memory limit is too low for this data",
-    "Raise OPSCOPE_MEMORY_LIMIT, or load fewer days at once.",
+_MORE_MEMORY = "Raise OPSCOPE_MEMORY_LIMIT, or load fewer days at once."
+MEMORY = tuple(
+    (words, "the memory limit is too low for this data", _MORE_MEMORY)
+    for words in ("Out of Memory Error", "could not allocate block", "failed to allocate data")
 )
 
 
@@ -48,7 +48,7 @@ def exhaustion(error: BaseException, place: str) -> ExhaustedError | None:
         if isinstance(seen, ExhaustedError):
             return seen
         text = str(seen)
-        for words, cause, remedy in (*CONDITIONS, _MEMORY):
+        for words, cause, remedy in (*CONDITIONS, *MEMORY):
             if words in text:
                 return ExhaustedError(_place(seen) or place, f"{cause} ({text.splitlines()[0]})", remedy)
         seen = seen.__cause__ or seen.__context__

@@ -4,6 +4,7 @@ A delivery is one file (or one day's result of a query). Local folders and any f
 Names come from outside: only regular files inside the landing are opened, through no link.
 """
 
+import errno
 import io
 import os
 import stat
@@ -221,6 +222,9 @@ def _open_local(base: Path, path: Path, shown: str) -> Iterator[BinaryIO]:
         # Not blocking, so that a pipe without a writer cannot hold the run.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            # We hold too many files; this one is not to blame.
+            raise
         raise _refused_open(path, shown, error) from error
     before = os.fstat(handle)
     if not stat.S_ISREG(before.st_mode):

@@ -10,15 +10,18 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines import failpoints
 from pipelines.errors import OpscopeError
 
 PATIENCE_SECONDS = 600
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,19 @@ class Nursery:
     def _reply(self) -> Any:
         assert self._connection.poll(PATIENCE_SECONDS), "the nursery does not answer"
         return self._connection.recv()
+
+
+def spread(nurseries: list[Nursery], trial: Callable[[Nursery, T], R], items: Sequence[T]) -> list[R]:
+    """Try every item, shared out over the nurseries so that all cores are busy; the results in the items' order."""
+    found: dict[int, R] = {}
+
+    def work(worker: int) -> None:
+        for number in range(worker, len(items), len(nurseries)):
+            found[number] = trial(nurseries[worker], items[number])
+
+    with ThreadPoolExecutor(len(nurseries)) as pool:
+        list(pool.map(work, range(len(nurseries))))
+    return [found[number] for number in range(len(items))]
 
 
 def _serve(orders: Connection, warm: Callable[..., None], arguments: tuple[object, ...]) -> None:

@@ -7,8 +7,10 @@ without them. `standing` is what must be equal after any disturbance.
 import gzip
 import importlib
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contracts
 from pipelines.sources.profiles import Profile
+from tests.promises.nursery import Nursery
 
 DAYS = (date(2024, 1, 1), date(2024, 1, 2))
 HEADER = "order_id,line_no,ordered_at,product_id,channel_id,quantity,unit_price,currency\n"
@@ -38,9 +41,9 @@ def warm() -> None:
     profile()
 
 
-def settings_at(home: Path, keep_versions: int = 3) -> Settings:
+def settings_at(home: Path, keep_versions: int = 3, memory_limit: str = "1GB") -> Settings:
     landing = str(home.parent / "landing")
-    return Settings(home=home, landing=landing, threads=1, memory_limit="1GB", keep_versions=keep_versions)
+    return Settings(home=home, landing=landing, threads=1, memory_limit=memory_limit, keep_versions=keep_versions)
 
 
 def profile() -> Profile:
@@ -78,17 +81,44 @@ def _lines(day: date, file: int, count: int) -> str:
     )
 
 
-def night(home: Path, number: int, keep_versions: int = 3) -> str:
+@dataclass(frozen=True)
+class Nights:
+    """The shop after its first night, and what the second leads to, and takes, when nothing disturbs it."""
+
+    template: Path
+    undisturbed: dict[str, object]
+    seconds: float
+
+
+def nights(nursery: Nursery, folder: Path) -> Nights:
+    deliver(folder / "landing")
+    nursery.run(night, folder / "template", 0).or_fail()
+    with copied(folder / "template", folder / "undisturbed") as home:
+        begun = time.monotonic()
+        nursery.run(night, home, 1).or_fail()
+        seconds = time.monotonic() - begun
+        return Nights(folder / "template", nursery.run(standing, home).or_fail(), seconds)
+
+
+def night(home: Path, number: int, keep_versions: int = 3, memory_limit: str = "1GB") -> str:
     """Load one delivery day and publish; say which version is served."""
-    settings = settings_at(home, keep_versions)
-    warehouse = Warehouse(settings)
+    settings = settings_at(home, keep_versions, memory_limit)
     with lease.writer(settings, f"night {number}"):
-        ingest(settings, profile(), warehouse, (DAYS[number], DAYS[number]), run_id=f"night {number}")
-        with warehouse.transaction() as connection:
-            derive(connection)
-        return publish(
-            settings, warehouse, as_of=DAYS[number], run_id=f"night {number}", revision="", gate=allow
-        ).version
+        load(settings, number)
+        return published(settings, number)
+
+
+def load(settings: Settings, number: int) -> None:
+    """The night without its publication."""
+    warehouse = Warehouse(settings)
+    ingest(settings, profile(), warehouse, (DAYS[number], DAYS[number]), run_id=f"night {number}")
+    with warehouse.transaction() as connection:
+        derive(connection)
+
+
+def published(settings: Settings, number: int) -> str:
+    warehouse = Warehouse(settings)
+    return publish(settings, warehouse, as_of=DAYS[number], run_id="night", revision="", gate=allow).version
 
 
 def night_and_standing(home: Path, number: int) -> dict[str, object]:

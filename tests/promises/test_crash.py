@@ -4,18 +4,14 @@ Full pipelines are killed in test_crash_pipeline, the services around them in te
 """
 
 import random
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipelines import failpoints
 from tests.promises import small_shop as shop
-from tests.promises.nursery import Nursery
-from tests.promises.small_shop import DAYS, copied
+from tests.promises.nursery import Nursery, spread
+from tests.promises.small_shop import DAYS, Nights, copied
 
 SEED = 20260331
 LONGEST_CHAIN = 5
@@ -25,53 +21,21 @@ OF_A_PIPELINE = {
 }
 
 
-@dataclass(frozen=True)
-class Nights:
-    """The shop after its first night, and what the second leads to when nothing disturbs it."""
-
-    template: Path
-    undisturbed: dict[str, object]
-    seconds: float
-
-
-@pytest.fixture(scope="module")
-def nurseries() -> Iterator[list[Nursery]]:
-    started = [Nursery(shop.warm) for _ in range(2)]
-    yield started
-    for nursery in started:
-        nursery.close()
-
-
-@pytest.fixture(scope="module")
-def nights(nurseries: list[Nursery], tmp_path_factory: pytest.TempPathFactory) -> Nights:
-    folder = tmp_path_factory.mktemp("shop")
-    shop.deliver(folder / "landing")
-    nurseries[0].run(shop.night, folder / "template", 0).or_fail()
-    with copied(folder / "template", folder / "undisturbed") as home:
-        begun = time.monotonic()
-        nurseries[0].run(shop.night, home, 1).or_fail()
-        seconds = time.monotonic() - begun
-        return Nights(folder / "template", nurseries[0].run(shop.standing, home).or_fail(), seconds)
-
-
-def rerun(nursery: Nursery, home: Path) -> dict[str, object]:
-    """What an operator does: the same night again, nothing cleaned before."""
-    found: dict[str, object] = nursery.run(shop.night_and_standing, home, 1).or_fail()
-    return found
-
-
 @pytest.mark.parametrize("action", ["kill", "raise", "enospc"])
 def test_every_seam_is_reached_and_survived(nurseries: list[Nursery], nights: Nights, action: str, evidence) -> None:
     names = [name for name in failpoints.NAMES if name not in OF_A_PIPELINE]
-    for name in names:
-        # One version kept, so that the second night removes one. What is kept then differs from the other trials.
+
+    def hit(nursery: Nursery, name: str) -> None:
         with copied(nights.template, nights.template.with_name(f"{action}-{name}")) as home:
-            ended = nurseries[0].run(shop.night, home, 1, 1, failpoint=f"{name}:{action}")
+            # One version kept, so that the second night removes one. What is kept then differs from the other trials.
+            ended = nursery.run(shop.night, home, 1, 1, failpoint=f"{name}:{action}")
             assert ended.was_killed == (action == "kill"), f"{name} was not reached: {ended}"
             assert bool(ended.error) == (action != "kill"), name
             assert action != "enospc" or ended.is_clear, ended.error
-            assert nurseries[0].run(shop.served, home).or_fail() in ({DAYS[0]}, {DAYS[1]}), name
-            assert rerun(nurseries[0], home) | {"kept": 2} == nights.undisturbed, name
+            assert nursery.run(shop.served, home).or_fail() in ({DAYS[0]}, {DAYS[1]}), name
+            assert nursery.run(shop.night_and_standing, home, 1).or_fail() | {"kept": 2} == nights.undisturbed, name
+
+    spread(nurseries, hit, names)
     evidence(
         "P7",
         f"{action} at each named seam of ingestion, publication and retention, then one rerun: all tables, the ledger, "
@@ -85,15 +49,11 @@ def test_kills_at_random_moments_of_a_night(nurseries: list[Nursery], nights: Ni
     kills = trials(200, 2000)
     plan = chains(kills)
 
-    def survive(worker: int) -> int:
-        deaths = 0
-        for number, chain in list(enumerate(plan))[worker :: len(nurseries)]:
-            with copied(nights.template, nights.template.with_name(f"chain-{number}")) as home:
-                deaths += survived(nurseries[worker], nights, home, chain, f"chain {number} of seed {SEED}")
-        return deaths
+    def survive(nursery: Nursery, chain: tuple[int, list[float]]) -> int:
+        with copied(nights.template, nights.template.with_name(f"chain-{chain[0]}")) as home:
+            return survived(nursery, nights, home, chain[1], f"chain {chain[0]} of seed {SEED}")
 
-    with ThreadPoolExecutor(len(nurseries)) as pool:
-        deaths = sum(pool.map(survive, range(len(nurseries))))
+    deaths = sum(spread(nurseries, survive, list(enumerate(plan))))
     assert deaths > kills / 2
     evidence(
         "P7",
@@ -130,5 +90,5 @@ def survived(nursery: Nursery, nights: Nights, home: Path, chain: list[float], l
         assert len(seen) == 1, f"torn after {label}: {seen}"
         assert seen >= least or least == {DAYS[0]}, f"backwards after {label}"
         least = seen
-    assert rerun(nursery, home) == nights.undisturbed, label
+    assert nursery.run(shop.night_and_standing, home, 1).or_fail() == nights.undisturbed, label
     return deaths
