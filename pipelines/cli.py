@@ -241,6 +241,34 @@ def trace(
 
 
 @app.command()
+def erase(
+    context: typer.Context,
+    customers: Annotated[list[str], typer.Argument(help="Customer numbers, as they are delivered.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is changed.")] = False,
+    profile: ProfileName = None,
+    landing: LandingUrl = None,
+) -> None:
+    """Erase persons from all that is kept, keep them out of what comes, and publish.
+
+    Their orders and scores stay under a pseudonym. Earlier versions can no longer be rolled back to.
+    """
+    from pipelines import lease
+    from pipelines.erasure import erase as erase_persons
+    from pipelines.erasure import standing
+    from pipelines.sources.profiles import load_profile
+    from pipelines.transforms import Transforms
+
+    settings = settings_of(context, profile=profile, landing=landing)
+    warehouse = Warehouse(settings)
+    if not yes:
+        printing.persons(out, standing(warehouse, customers))
+        return
+    with lease.writer(settings, "erase"):
+        erased = erase_persons(settings, load_profile(settings.profile), warehouse, Transforms(settings), customers)
+    printing.erased(out, erased)
+
+
+@app.command()
 def doctor(context: typer.Context, profile: ProfileName = None, landing: LandingUrl = None) -> None:
     """Say what is healthy, what is not, and what to do about it."""
     from pipelines.health import diagnose

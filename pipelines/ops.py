@@ -106,6 +106,13 @@ TABLES = {
         checked_at TIMESTAMP NOT NULL,
         PRIMARY KEY (asset, check_name, partition_on)
     """,
+    # One row per person erased. Written by the erasure; says nothing of who it was.
+    "erasures": """
+        pseudonym VARCHAR PRIMARY KEY,     -- stands for the person in facts
+        requested_at TIMESTAMP NOT NULL,
+        records_changed BIGINT NOT NULL,   -- in raw and quarantine
+        completed_at TIMESTAMP             -- null while bytes may be left; erasing the person again finishes
+    """,
     # One row per published version. Written by publishing.
     "publications": """
         version VARCHAR PRIMARY KEY,
@@ -146,6 +153,7 @@ REASONS = {
     "expression_failed": "The profile's expression could not be computed for this record.",
     "not_json": "The line is not one JSON object.",
     "repeated_header": "The header stands again among the records.",
+    "erased": "The record is of a person who was erased; nothing of it is kept.",
 }
 
 # Why a whole file is refused -> what to do.

@@ -1,6 +1,7 @@
 """What the command line shows: tables on the terminal, from plain data. Nothing is decided or computed here."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 from rich.console import Console
@@ -15,6 +16,11 @@ from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.check import Finding as ProfileFinding
 from pipelines.trace import Origin
+
+if TYPE_CHECKING:
+    from pipelines.erasure import Erased, Standing
+
+SHOWN_DELIVERIES = 20
 
 EXAMPLES = {
     "Net revenue by channel": """
@@ -195,3 +201,24 @@ def _shown(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return escape(str(value))
+
+
+def persons(out: Console, found: Sequence["Standing"]) -> None:
+    """What raw holds of persons who may be erased."""
+    for person in found:
+        held = ", ".join(f"{count:,} of {feed}" for feed, count in person.records.items())
+        out.print(f"{escape(person.identifier)}: {held}", soft_wrap=True)
+    out.print("Nothing was changed. Add --yes to erase; it cannot be undone.")
+
+
+def erased(out: Console, done: "Erased") -> None:
+    """What an erasure did, and what is left for others to do."""
+    for pseudonym in done.pseudonyms:
+        out.print(f"Erased; the facts stay under {pseudonym}")
+    out.print(f"{done.records_changed:,} records changed; a new version is served, and no other is kept")
+    if done.deliveries:
+        out.print(f"[bold]{len(done.deliveries)} deliveries hold the persons[/]; have them removed from the landing:")
+        for path in done.deliveries[:SHOWN_DELIVERIES]:
+            out.print(f"  {escape(path)}", soft_wrap=True)
+        if len(done.deliveries) > SHOWN_DELIVERIES:
+            out.print(f"  and {len(done.deliveries) - SHOWN_DELIVERIES} more")

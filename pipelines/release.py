@@ -13,8 +13,10 @@ from pipelines.settings import REPOSITORY, Settings
 from pipelines.transforms import SHOWN_SCHEMAS, DbtGraph
 
 
-def release(settings: Settings, warehouse: Warehouse, graph: DbtGraph, *, run_id: str) -> Publication:
-    """Publish what stands in the warehouse as of its newest computed day.
+def release(
+    settings: Settings, warehouse: Warehouse, graph: DbtGraph, *, run_id: str, anew: bool = False
+) -> Publication:
+    """Publish what stands in the warehouse as of its newest computed day; `anew` keeps nothing of earlier versions.
 
     Raises:
         PublishRefusedError: a blocking check is missing, failed or stale; the version served before stays.
@@ -27,7 +29,13 @@ def release(settings: Settings, warehouse: Warehouse, graph: DbtGraph, *, run_id
         require_publishable(connection, as_of_days, expected)
 
     return publish(
-        settings, warehouse, as_of=max(as_of_days, default=date.min), run_id=run_id, revision=git_revision(), gate=gate
+        settings,
+        warehouse,
+        as_of=max(as_of_days, default=date.min),
+        run_id=run_id,
+        revision=git_revision(),
+        gate=gate,
+        anew=anew,
     )
 
 

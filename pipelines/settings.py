@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         return self.root / "landed"
 
     @property
+    def erased_path(self) -> Path:
+        """The keyed hashes of erased persons; the one file beside the landing that a rebuild needs."""
+        return self.root / "erased.json"
+
+    @property
     def published_path(self) -> Path:
         return self.root / "published"
 

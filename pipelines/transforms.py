@@ -93,7 +93,9 @@ class Transforms:
         export_for_dbt(self._settings)
         try:
             outcome = self._invoke(
-                ["build", "--exclude-resource-type", "unit_test", "--select", *select], target=self._target
+                # The artefacts would name the arguments of this process, whatever they hold; nothing reads them.
+                ["--no-write-json", "build", "--exclude-resource-type", "unit_test", "--select", *select],
+                target=self._target,
             )
         finally:
             free_the_warehouse()

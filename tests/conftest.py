@@ -3,10 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.promises.evidence import PROPERTY, Claim
+
+if TYPE_CHECKING:
+    from tests.promises.planted import Planted
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +31,14 @@ def trials(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """How often to try: `trials(ci, soak)` gives the count of the tier this session runs."""
     is_soak = bool(request.config.getoption("--soak"))
     return lambda ci, soak: soak if is_soak else ci
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> "Planted":
+    """A company with a canary in every personal field, after a real run. To be copied, not to be changed."""
+    from tests.promises.planted import plant
+
+    return plant(tmp_path_factory.mktemp("planted"))
 
 
 @pytest.fixture

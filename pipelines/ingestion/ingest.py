@@ -5,6 +5,7 @@ from datetime import date
 
 import duckdb
 
+from pipelines.ingestion.erased import ErasedPersons
 from pipelines.ingestion.register import Outcome, Register
 from pipelines.ingestion.report import FeedDay, IngestReport, RefusedFile
 from pipelines.ops import prepare
@@ -58,11 +59,13 @@ def ingest(
         # Full row groups go to the file at once, while the next records are read, and not all together at the commit.
         connection.execute("set write_buffer_row_group_count = 1")
         copies.clean()
-        register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id)
+        erased = ErasedPersons.load(settings.erased_path)
+        register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id, erased)
         for number, delivery in enumerate(deliveries, start=1):
             _note(report, register.take(delivery))
             if progress is not None:
                 progress("ingest", number, len(deliveries))
+        copies.clean()
         for feed in profile.feeds:
             report.days |= feed_days(connection, feed, days, report.changed)
     return report

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from pipelines.errors import FileRefusedError, ProfileError, WarehouseError
 from pipelines.exhaustion import is_disk_trouble
+from pipelines.ingestion.erased import NOBODY, ErasedPersons
 from pipelines.sources.chunks import Reject
 from pipelines.sources.conform import Conformed, Conformer
 from pipelines.sources.contracts import Contract
@@ -59,6 +60,7 @@ class Reading:
     source_path: str
     delivered_on: date | None
     lookups: dict[str, LookupTable] = field(default_factory=dict)
+    erased: ErasedPersons = NOBODY
 
     def conformer(self) -> Conformer:
         tables = {name: lookup.records for name, lookup in self.lookups.items()}
@@ -128,7 +130,9 @@ def conformed_chunks(reading: Reading, result: Loaded) -> Iterator[tuple[int, Co
                 delivered = chunk.records.column_names
                 result.ignored_columns = tuple(name for name in delivered if name not in conformer.used_columns)
                 result.missing_columns = tuple(conformer.missing_columns(delivered))
-                yield chunk.records_seen, conformer.conform(chunk)
+                conformed = conformer.conform(chunk)
+                screened = reading.erased.screened(reading.feed, conformed.rows)
+                yield chunk.records_seen, replace(conformed, rows=screened)
     except FileRefusedError:
         raise
     except ProfileError as error:
@@ -229,6 +233,7 @@ def insert_quarantine(connection: duckdb.DuckDBPyConnection, reading: Reading, r
     """Write refused records to ops.quarantine."""
     if not rejects:
         return
+    rejects = reading.erased.screened_rejects(reading.feed, reading.source, rejects)
     rows = [
         {
             "quarantine_id": quarantine_id(reading.file_id, reject.record_no),

@@ -32,12 +32,13 @@ class Marks:
         for feed, days in self.days.items():
             if not days:
                 continue
-            _note_days(connection, feed, days)
+            note_days(connection, feed, days)
             mark_stale(connection, min(days))
             stamp_versions(connection, [f"raw.{feed}"], days, run_id or "ingest")
 
 
-def _note_days(connection: duckdb.DuckDBPyConnection, feed: str, days: dict[date, date]) -> None:
+def note_days(connection: duckdb.DuckDBPyConnection, feed: str, days: dict[date, date]) -> None:
+    """Note delivery days whose raw rows changed, each with the earliest business day that the change can touch."""
     # Taken out and put back: an upsert costs several times as much, and a backfill does this for every file.
     marked = connection.execute(
         "delete from ops.stale_days where feed = ? and list_contains(cast(? as date[]), delivered_on) "

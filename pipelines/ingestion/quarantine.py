@@ -11,6 +11,7 @@ from datetime import date
 import duckdb
 
 from pipelines.errors import OpscopeError
+from pipelines.ingestion.erased import ErasedPersons
 from pipelines.ingestion.register import Register
 from pipelines.ingestion.releasing import Release
 from pipelines.ops import prepare
@@ -142,7 +143,8 @@ def release(
     with warehouse.write() as connection:
         prepare(connection, profile)
         chosen = _chosen(connection, ids, reason, everything)
-        register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id)
+        erased = ErasedPersons.load(settings.erased_path)
+        register = Register(connection, profile, copies, Lookups(copies, settings.landing_url), run_id, erased)
         by_file: dict[str, list[Quarantined]] = {}
         for record in chosen:
             by_file.setdefault(record.file_id, []).append(record)
@@ -155,6 +157,7 @@ def release(
             ]
             outcome = register.release(file_id, releases)
             decisions += [Decision(each.quarantine_id, *_verdict(each, outcome)) for each in records]
+    copies.clean()
     return decisions
 
 

@@ -9,11 +9,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 
 import duckdb
 
 from pipelines.errors import FileRefusedError
 from pipelines.failpoints import reach
+from pipelines.ingestion.cleansing import cleanse
+from pipelines.ingestion.erased import ErasedPersons
 from pipelines.ingestion.ledger import LOADED, Ledger, LedgerFile, as_duplicate, file_id_of, with_counts, with_released
 from pipelines.ingestion.loading import (
     Loaded,
@@ -58,8 +61,10 @@ class Register:
         copies: LandedCopies,
         lookups: Lookups,
         run_id: str | None,
+        erased: ErasedPersons,
     ) -> None:
         self._connection = connection
+        self._erased = erased
         self._profile = profile
         self._copies = copies
         self._lookups = lookups
@@ -74,10 +79,33 @@ class Register:
         landed = None
         try:
             landed = self._copies.land(delivery.source_path, delivery.open)
-            lookups = self._lookups.of(delivery.source, delivery.delivered_on)
+            lookups = self._lookups_of(delivery.source, delivery.delivered_on)
+            if self._erased and landed.is_new:
+                cleanse(self._copies, landed.content_sha256, self.readings(delivery, landed), self._erased)
             return self._accept(delivery, landed, lookups)
         except FileRefusedError as error:
+            if self._erased and landed is not None and landed.is_new:
+                # Whom a file speaks of that cannot be read nobody knows.
+                self._copies.set_aside(landed.content_sha256)
             return self._refuse(delivery, landed, error)
+
+    def readings(self, delivery: Delivery, landed: Landed) -> list[Reading]:
+        """All that the profile reads from a delivered file, this feed's reading and others'."""
+        found = []
+        for feed in self._profile.feeds:
+            source = source_of(self._profile, feed, delivery.source_path)
+            if source is not None:
+                file = self._candidate(replace(delivery, feed=feed, source=source), landed, {})
+                found.append(self.reading(file, source, self._lookups_of(source, delivery.delivered_on)))
+        return found
+
+    def _lookups_of(self, source: Source, delivered_on: date | None) -> dict[str, LookupTable]:
+        """The lookups of a source. Their copies are no deliveries: once somebody was erased, none is kept."""
+        lookups = self._lookups.of(source, delivered_on)
+        for lookup in lookups.values() if self._erased else ():
+            if not self._ledger.names(lookup.content_sha256):
+                self._copies.set_aside(lookup.content_sha256)
+        return lookups
 
     def _accept(self, delivery: Delivery, landed: Landed, lookups: dict[str, LookupTable]) -> Outcome:
         file = self._candidate(delivery, landed, lookups)
@@ -160,7 +188,7 @@ class Register:
             found = source_of(self._profile, file.feed, file.source_path)
             if found is None:
                 return file
-            source, lookups = found, self._lookups.of(found, file.delivered_on)
+            source, lookups = found, self._lookups_of(found, file.delivered_on)
         return self._read(file, self.reading(file, source, lookups), marks)
 
     def _read(self, file: LedgerFile, reading: Reading, marks: Marks) -> LedgerFile:
@@ -197,6 +225,7 @@ class Register:
             source_path=file.source_path,
             delivered_on=file.delivered_on,
             lookups=lookups,
+            erased=self._erased,
         )
 
     def release(self, file_id: str, releases: list[Release]) -> dict[str, str]:
@@ -210,7 +239,7 @@ class Register:
             why = "Its file is not loaded, or its source is no longer in the profile."
             return {each.quarantine_id: why for each in releases}
         try:
-            lookups = self._lookups.of(source, file.delivered_on)
+            lookups = self._lookups_of(source, file.delivered_on)
             reading = self.reading(file, source, lookups)
             with self._transaction() as marks:
                 if file.mapping_digest != mapping_digest(file.feed, source, self._profile, lookups):
@@ -302,7 +331,8 @@ class Register:
             self._ledger.put(file)
             if file.status == "refused":
                 self._forget_quarantine(file.file_id)
-                self._quarantine_whole(file, f"{delivery.source_path}: {error.cause}. {error.remedy}")
+                cause = file.message if self._erased else f"{error.cause}. {error.remedy}"
+                self._quarantine_whole(file, f"{delivery.source_path}: {cause}")
         return Outcome(file, is_new=True, marks=marks, refusal=error)
 
     def _quarantine_whole(self, file: LedgerFile, message: str) -> None:

@@ -52,7 +52,9 @@ def judge(connection: duckdb.DuckDBPyConnection, reading: Reading, releases: lis
     judged = Judged()
     with closing(reading.conformer()) as conformer:
         for chunk in _mended_chunks(reading, chosen, judged):
-            _keep(judged, conformer.conform(chunk), chosen)
+            conformed = conformer.conform(chunk)
+            screened = reading.erased.screened(reading.feed, conformed.rows)
+            _keep(judged, replace(conformed, rows=screened), chosen)
     for number in chosen.keys() - _numbers(judged) - judged.refused.keys():
         judged.refused[number] = "It is a duplicate, or the profile's where leaves it out."
     _refuse_taken_keys(connection, reading, judged)

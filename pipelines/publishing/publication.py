@@ -52,7 +52,14 @@ class Publication:
 
 
 def publish(
-    settings: Settings, warehouse: Warehouse, *, as_of: date, run_id: str, revision: str, gate: Gate
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    as_of: date,
+    run_id: str,
+    revision: str,
+    gate: Gate,
+    anew: bool = False,
 ) -> Publication:
     """Serve what the warehouse holds now, if the gate lets it.
 
@@ -67,6 +74,8 @@ def publish(
         revision: Git revision of the product.
         gate: Called with the warehouse's connection, before building and again just before the switch; raises
             PublishRefusedError to stop.
+        anew: Write every byte of the version, also where nothing changed, and keep no version before it: what was
+            erased must not stay in them.
 
     Raises:
         PublishRefusedError: the gate refused, a table has a personal column, or there is nothing to publish.
@@ -75,7 +84,7 @@ def publish(
         gate(connection)
         served = _recovered(settings, connection)
         offered = content(connection, as_of)
-        if served is not None and served.manifest.content_digest == offered.digest:
+        if served is not None and served.manifest.content_digest == offered.digest and not anew:
             return _publication(settings, served.manifest, is_new=False)
         sequence = _next_sequence(settings, connection)
         entry = LogEntry(
@@ -85,14 +94,14 @@ def publish(
             published_at=audit_time(),
             run_id=run_id,
         )
-        folder = _built(settings, connection, entry, offered, served, revision)
+        folder = _built(settings, connection, entry, offered, None if anew else served, revision)
         gate(connection)
         with pointer_lock(settings):
             replaced = current_version(settings)
             manifest = _switched(settings, folder, entry.version)
             log(connection, entry, WAREHOUSE)
             reach("publish.logged")
-            prune(settings, replaced=replaced)
+            prune(settings, replaced=replaced, keep=1 if anew else settings.keep_versions)
     return _publication(settings, manifest, is_new=True)
 
 

@@ -237,8 +237,8 @@ def clean(settings: Settings) -> None:
             leftover.unlink()
 
 
-def prune(settings: Settings, *, replaced: str | None) -> None:
-    """Keep the served version and the newest of those served before it, `keep_versions` in all. Hold `pointer_lock`.
+def prune(settings: Settings, *, replaced: str | None, keep: int) -> None:
+    """Keep the served version and the newest of those served before it, `keep` in all. Hold `pointer_lock`.
 
     Versions newer than `replaced`, the one served until now, go too: they were rolled back from, or a crash came
     before they were served. A later rollback must not land on them.
@@ -247,7 +247,7 @@ def prune(settings: Settings, *, replaced: str | None) -> None:
     kept = {manifest.version: manifest.sequence for manifest in versions(settings)}
     newest = kept.get(replaced or "", -1)
     earlier = [version for version, sequence in kept.items() if version != served and sequence <= newest]
-    room = settings.keep_versions - 1
+    room = keep - 1
     staying = {served, *(earlier[-room:] if room else [])}
     for folder in versions_path(settings).glob("*"):
         if folder.name not in staying:

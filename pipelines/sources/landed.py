@@ -1,6 +1,7 @@
 """The landed copies: `<home>/landed/<first two>/<sha256>` holds the decompressed bytes of every file ever delivered.
 
-A copy is named after its content, appears whole or not at all, and is never changed. Raw can be rebuilt from here.
+A copy is named after what was delivered, appears whole or not at all, and is changed only to take an erased person out.
+Raw can be rebuilt from here.
 """
 
 import hashlib
@@ -17,11 +18,15 @@ from pipelines.sources.landing import Opener
 
 @dataclass(frozen=True)
 class Landed:
-    """One landed copy: `content_sha256` is of the decompressed bytes, `delivered_bytes` counts them as delivered."""
+    """One landed copy: `content_sha256` is of the decompressed bytes, `delivered_bytes` counts them as delivered.
+
+    `is_new` says that there was no copy of this content before.
+    """
 
     path: Path
     content_sha256: str
     delivered_bytes: int
+    is_new: bool
 
 
 class LandedCopies:
@@ -32,10 +37,35 @@ class LandedCopies:
         self._unfinished = folder / "unfinished"
 
     def path_of(self, content_sha256: str) -> Path:
+        """Where the copy is: among the others, or set aside."""
+        aside = self._unfinished / f"{content_sha256}.aside"
+        return aside if aside.exists() else self._kept(content_sha256)
+
+    def _kept(self, content_sha256: str) -> Path:
         return self.folder / content_sha256[:2] / content_sha256
 
+    def unfinished(self, content_sha256: str, kind: str) -> Path:
+        """A path for bytes of this content that must not outlive the run."""
+        self._unfinished.mkdir(parents=True, exist_ok=True)
+        return self._unfinished / f"{content_sha256}.{kind}"
+
+    def set_aside(self, content_sha256: str) -> None:
+        """Keep a copy for this run only: `clean` removes it, as it does after a crash."""
+        kept = self._kept(content_sha256)
+        if kept.exists():
+            kept.rename(self.unfinished(content_sha256, "aside"))
+
+    def replace(self, content_sha256: str, fresh: Path) -> None:
+        """Put a fresh file, one of `unfinished`, in the place of the copy."""
+        with fresh.open("rb") as opened:
+            self._keep(opened.fileno(), fresh, self._kept(content_sha256))
+
+    def contents(self) -> list[str]:
+        """The names of all copies kept."""
+        return sorted(path.name for path in self.folder.glob("??/*"))
+
     def clean(self) -> None:
-        """Remove what a run that died left half copied."""
+        """Remove what is set aside, and what a run that died left half copied."""
         for leftover in self._unfinished.glob("*"):
             leftover.unlink()
 
@@ -59,11 +89,12 @@ class LandedCopies:
                 if not copy.tell():
                     raise FileRefusedError("empty_file", source_path, "has no bytes", "Have it sent again.")
                 path = self.path_of(digest.hexdigest())
-                if not path.exists():
+                is_new = not path.exists()
+                if is_new:
                     self._keep(copy.fileno(), unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
-        return Landed(path, digest.hexdigest(), delivered_bytes)
+        return Landed(path, digest.hexdigest(), delivered_bytes, is_new)
 
     @staticmethod
     def _keep(handle: int, unfinished: Path, path: Path) -> None:

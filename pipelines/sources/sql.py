@@ -6,7 +6,7 @@ environment variable the profile names and never appear in a message.
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
 from typing import Any, BinaryIO
@@ -107,6 +107,13 @@ def _write(result: sa.CursorResult[Any], spool: BinaryIO, place: str) -> None:
 def _kinds_text(names: list[str], kinds: list[ColumnKind]) -> bytes:
     found = {name: [sorted(kind.kinds), kind.scale, kind.whole_digits] for name, kind in zip(names, kinds, strict=True)}
     return json.dumps(found).encode()
+
+
+def without_kinds(metadata: dict[bytes, bytes] | None, names: Collection[str]) -> dict[bytes, bytes]:
+    """The metadata of a landed query result some of whose columns have become plain text."""
+    found = json.loads((metadata or {}).get(KINDS_KEY, b"{}"))
+    left = {name: kind for name, kind in found.items() if name not in names}
+    return {KINDS_KEY: json.dumps(left).encode()} if left else {}
 
 
 def column_types(metadata: dict[bytes, bytes] | None) -> dict[str, pa.DataType]:
