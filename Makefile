@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 export OMP_NUM_THREADS := 1
 export OPSCOPE_HOME ?= $(CURDIR)/var
 
-.PHONY: help setup demo dev test reliability soak check format bench lock clean
+.PHONY: help setup demo dev test reliability soak mutants check format bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,16 +34,19 @@ demo: setup ## Generate the demo company and run the whole pipeline on it
 dev: setup ## Open the Dagster UI on http://127.0.0.1:3000 (webserver and daemon)
 	@$(BIN)/opscope dev
 
-test: setup ## Run all tests
-	@$(BIN)/python -m pytest
+test: setup ## Run all tests, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 reliability: setup ## Run the promise tests and write docs/reliability.md from their results
-	@mkdir -p var && $(BIN)/python -m pytest tests/promises --junitxml=var/reliability.xml
+	@mkdir -p var && $(BIN)/python -m pytest tests/promises -n 2 --dist loadfile --junitxml=var/reliability.xml
 	@$(BIN)/python -m tests.promises.evidence var/reliability.xml
 
 soak: setup ## The same with the larger counts: hours
 	@mkdir -p var && $(BIN)/python -m pytest tests/promises --soak --junitxml=var/reliability.xml
 	@$(BIN)/python -m tests.promises.evidence var/reliability.xml
+
+mutants: setup ## Plant bugs in the code, one at a time; each must turn the tests red
+	@$(BIN)/python -m pytest -q tests/promises/test_mutants.py --soak
 
 check: setup ## Format, lint, types, dbt parse, boundaries and unit tests: under a minute
 	@$(BIN)/ruff format --check .
