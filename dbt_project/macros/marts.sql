@@ -49,11 +49,15 @@
 {# Pre-hook: collect the keys of a fact that a night writes again: those whose version of a stale day was read anew,
    those of business days from which on a dimension or rate they use may have changed, and those whose current version
    is another one. The last are looked for only in delivery days whose keys, taken together, differ between versions
-   and fact; comparing all keys took five times as long on five million. #}
+   and fact; comparing all keys took five times as long on five million.
+
+   With each key comes every delivery day whose rows it touches, and these partitions of the fact get a new version:
+   a changed dimension or rate writes rows of old days again, and what was judged before must be judged anew. #}
 {% macro collect_outdated_keys() %}
-    {% if is_incremental() %}
+    {% if execute %}
     {% set fact = config.get('meta')['fact'] %}
     {% set columns = fact['key'] | join(', ') %}
+    {% if is_incremental() %}
     {% set changed %}
         known_from in ({{ stale_days([fact['feed']]) }})
         or {{ fact['business_day'] }} >= (
@@ -87,12 +91,28 @@
         where known_from in (select known_from from differing_days)
     )
 
-    select {{ columns }} from current_versions where {{ changed }}
+    select {{ columns }}, known_from from current_versions where {{ changed }}
     union
-    select {{ columns }} from {{ this }} where {{ changed }}
+    select {{ columns }}, known_from from {{ this }} where {{ changed }}
     union
-    select {{ columns }} from (select {{ columns }} from held group by {{ columns }}, known_from having count(*) = 1) as odd
+    select {{ columns }}, known_from from held group by {{ columns }}, known_from having count(*) = 1;
+    {{ stamp_days_of('keys_to_write') }}
+    {% else %}
+    {{ stamp_days_of(ref('int_' ~ fact['feed'] ~ '_versioned')) }}
     {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# A new version for the partitions of this table that hold rows of the relation, in the transaction that writes them. #}
+{% macro stamp_days_of(relation) %}
+    {% set versions = source('ops', 'table_versions') %}
+    {% set table_name = this.schema ~ '.' ~ this.identifier %}
+    delete from {{ versions }}
+    where table_name = '{{ table_name }}' and partition_on in (select known_from from {{ relation }});
+    insert into {{ versions }} (table_name, partition_on, version, written_at)
+    select distinct
+        '{{ table_name }}', known_from, 'dbt/{{ invocation_id }}', cast('{{ run_started_at.isoformat()[:19] }}' as timestamp)
+    from {{ relation }}
 {% endmacro %}
 
 {# The current version of every key that the fact has to write. `fact` is a dict: the feed, its key, its business_day
