@@ -140,7 +140,7 @@
 
 {{ feed }}_rows as (
     select
-        {{ cell }}, cause_file_id,
+        {{ cell }}, cause_file_id, {{ fact.key | join(', ') }},
         min(sign) as lowest,
         max(sign) as highest,
         {%- for name in measures %}
@@ -211,10 +211,10 @@
         '{{ fact.segment }}' as segment_type,
         files.segment_value,
         '{{ name }}' as measure,
-        coalesce(before.{{ name }}, 0) as old_value,
-        coalesce(before.{{ name }}, 0)
-        + sum(files.{{ name }}) over (partition by files.as_of, files.business_on, files.segment_value) as new_value,
-        files.{{ name }} as change_by_file,
+        {{ additive('coalesce(before.' ~ name ~ ', 0)') }} as old_value,
+        sum({{ additive('files.' ~ name) }}) over (partition by files.as_of, files.business_on, files.segment_value)
+            as change,
+        {{ additive('files.' ~ name) }} as change_by_file,
         files.cause_file_id,
         files.{{ name }}_added as rows_added,
         files.{{ name }}_changed as rows_changed,
@@ -276,7 +276,7 @@ order_lines_order_files as (
     from order_lines_turned as turned
     inner join (
         select {{ cell }}, order_id, max(cause_file_id) as cause_file_id
-        from order_lines_signed
+        from order_lines_rows
         where units_sold <> 0
         group by {{ cell }}, order_id
     ) as causes
@@ -312,10 +312,10 @@ order_lines_orders as (
         '{{ segment }}' as segment_type,
         files.segment_value,
         'orders' as measure,
-        coalesce(before.orders, 0) as old_value,
-        coalesce(before.orders, 0)
-        + sum(files.change) over (partition by files.as_of, files.business_on, files.segment_value) as new_value,
-        files.change as change_by_file,
+        {{ additive('coalesce(before.orders, 0)') }} as old_value,
+        sum({{ additive('files.change') }}) over (partition by files.as_of, files.business_on, files.segment_value)
+            as change,
+        {{ additive('files.change') }} as change_by_file,
         files.cause_file_id,
         files.rows_added,
         0 as rows_changed,
@@ -329,6 +329,9 @@ order_lines_orders as (
 )
 {%- endmacro %}
 
+
+{# Numbers of all measures have this one type, because the engine rounds where it unites two. #}
+{% macro additive(number) -%} cast({{ number }} as decimal(38, 6)) {%- endmacro %}
 
 {# How measures are written: what an amount is worth, and what only revenue counts. #}
 

@@ -7,6 +7,7 @@ import pytest
 from tests.promises import small_shop
 from tests.promises.installed import Installed, install
 from tests.promises.nursery import Nursery
+from tests.promises.replayed import Recording, record
 from tests.promises.small_shop import Nights
 
 
@@ -31,3 +32,9 @@ def nurseries() -> Iterator[list[Nursery]]:
 def nights(nurseries: list[Nursery], tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """The small shop after its first night, and what its second leads to."""
     return small_shop.nights(nurseries[0], tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """dbt's statements of a night, taken down once for all tests that live many nights."""
+    return record(tmp_path_factory.mktemp("recording"), "online_retail")

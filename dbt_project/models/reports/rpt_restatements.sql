@@ -108,9 +108,9 @@ select
     numbers.segment_type,
     numbers.segment_value,
     numbers.measure,
-    cast(numbers.old_value as decimal(38, 6)) as old_value,
-    cast(numbers.new_value as decimal(38, 6)) as new_value,
-    cast(numbers.change_by_file as decimal(38, 6)) as change_by_file,
+    numbers.old_value,
+    {{ additive('numbers.old_value + numbers.change') }} as new_value,
+    numbers.change_by_file,
     numbers.cause_file_id,
     files.feed as cause_feed,
     files.source_path as cause_path,
@@ -120,4 +120,4 @@ select
 from numbers
 left join {{ source('ops', 'files') }} as files
     on files.file_id = numbers.cause_file_id
-where numbers.old_value <> numbers.new_value and numbers.change_by_file <> 0
+where numbers.change <> 0 and numbers.change_by_file <> 0

@@ -1,0 +1,181 @@
+"""Nights of a company at the cost of their SQL: what dbt sends is taken down once and sent again without dbt.
+
+dbt learns everything from tables (which keys are stale, which as-of days to compute), so the statements of one later
+night are those of every later night. A dbt call costs seconds, its statements tenths; everything around them (the
+files, their ledger, the marks, the scope, the forecasts, the publication) is the product's own code.
+"""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.recording import Statement, parsed, record_build, replay
+from pipelines.forecasting import forecast
+from pipelines.forecasting import prepare as prepare_forecasts
+from pipelines.ingestion import ingest
+from pipelines.ops import prepare
+from pipelines.publishing import Publication, publish
+from pipelines.publishing.digest import content_digest, digests
+from pipelines.resources import Warehouse
+from pipelines.scope import close_scope, open_scope, settle_days
+from pipelines.settings import Settings
+from pipelines.sources.landing import Days
+from pipelines.sources.profiles import Profile, load_profile
+from pipelines.stages import MARTS_SELECTION, REPORTS_SELECTION
+from pipelines.transforms import free_the_warehouse
+from tests.promises.installed import silent
+
+NO_TESTS = ("--exclude-resource-type", "test")
+# Recounts every table and is built from nothing but them: a third of a night, and once at the end is enough.
+RECOUNT = "reconciliation"
+BUILT_SCHEMAS = ("intermediate", "marts", "ml", "reports")
+AS_OF_TABLES = (
+    "ml.demand_forecasts",
+    "ml.forecast_accuracy",
+    "reports.fct_kpi_values",
+    "reports.rpt_executive_daily",
+    "reports.rpt_forecast_quality",
+    "reports.rpt_restatements",
+    "reports.rpt_supplier_performance",
+)
+
+
+def settings_at(home: Path, landing: Path) -> Settings:
+    return Settings(home=home, landing=str(landing), threads=1, memory_limit="1GB", forecast_series=8)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The statements of a later night, and a warehouse in which everything is built of no deliveries."""
+
+    marts: list[Statement]
+    reports: list[Statement]
+    empty: Path
+    manifest: Any
+
+
+def record(folder: Path, profile: str) -> Recording:
+    """Build of nothing with dbt, then once more as a later night, and take that down."""
+    settings = settings_at(folder / "home", folder)
+    warehouse = Warehouse(settings)
+    with warehouse.write() as connection:
+        prepare(connection, load_profile(profile))
+        prepare_forecasts(connection)
+    project = parsed(settings)
+    taken = []
+    for _ in range(2):
+        taken = [
+            record_build(settings, selection, *NO_TESTS, manifest=project)
+            for selection in (MARTS_SELECTION, REPORTS_SELECTION)
+        ]
+        free_the_warehouse()
+    marts, reports = (_that_write_rows(statements) for statements in taken)
+    return Recording(marts, reports, warehouse.path, project)
+
+
+def _that_write_rows(statements: list[Statement]) -> list[Statement]:
+    """Models' statements but for views, which stay as they are, and comments."""
+    views = {each.node for each in statements if re.match(r"create (or replace )?view", each.sql.strip().lower())}
+    return [
+        each
+        for each in statements
+        if each.kind == "model" and each.node not in views and not each.sql.lower().startswith("comment on")
+    ]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One company in a home."""
+
+    settings: Settings
+    profile: Profile
+    recording: Recording
+
+    @classmethod
+    def at(cls, settings: Settings, profile: str, recording: Recording) -> "Replayed":
+        return cls(settings, load_profile(profile), recording)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings)
+
+    def open(self) -> "Replayed":
+        """The home with the warehouse of no deliveries in it."""
+        self.settings.root.mkdir(parents=True)
+        shutil.copyfile(self.recording.empty, self.settings.warehouse_path)
+        with self.warehouse.write() as connection:
+            connection.execute("delete from ops.company")
+            prepare(connection, self.profile)
+        return self
+
+    def ingest(self, days: Days) -> None:
+        ingest(self.settings, self.profile, self.warehouse, days, run_id="run")
+
+    def transform(self, *, recount: bool = True) -> None:
+        """Marts, as `stages.build_marts` has dbt build them."""
+        statements = [each for each in self.recording.marts if recount or not each.node.endswith(RECOUNT)]
+        with self.warehouse.write() as connection:
+            stale = connection.execute("select feed, delivered_on from ops.stale_days").fetchall()
+            replay(connection, statements)
+            connection.begin()
+            settle_days(connection, stale)
+            connection.commit()
+
+    def forecast(self, days: Sequence[date]) -> None:
+        forecast(self.settings, self.profile, self.warehouse, days, run_id="run", progress=silent)
+
+    def report(self, days: Sequence[date]) -> None:
+        """KPIs and reports, as `stages.build_reports` has dbt build them."""
+        with self.warehouse.write() as connection:
+            computed = open_scope(connection, "reports", days)
+            replay(connection, self.recording.reports)
+            close_scope(connection, "reports", computed)
+
+    def build_by_dbt(self, days: Sequence[date]) -> None:
+        """Marts and reports of all that is stale, by dbt."""
+        record_build(self.settings, MARTS_SELECTION, *NO_TESTS, manifest=self.recording.manifest)
+        free_the_warehouse()
+        with self.warehouse.write() as connection:
+            settle_days(connection, connection.execute("select feed, delivered_on from ops.stale_days").fetchall())
+            computed = open_scope(connection, "reports", days)
+        record_build(self.settings, REPORTS_SELECTION, *NO_TESTS, manifest=self.recording.manifest)
+        free_the_warehouse()
+        with self.warehouse.write() as connection:
+            close_scope(connection, "reports", computed)
+
+    def publish(self, as_of: date) -> Publication:
+        return publish(self.settings, self.warehouse, as_of=as_of, run_id="run", revision="0" * 40, gate=let_pass)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple]:
+        with self.warehouse.read() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def digests(self) -> dict[str, str]:
+        """Content digest of every table that is derived, of what was loaded, and of the evidence that still counts."""
+        with self.warehouse.write() as connection:
+            for table in ("files", "quarantine"):
+                connection.execute(
+                    f"create or replace temp table standing_{table} as from ops.{table} where status <> 'superseded'"
+                )
+            compared = ("temp.main.standing_files", "temp.main.standing_quarantine", "ops.reconciliation")
+            evidence = {table: content_digest(connection, table) for table in compared}
+            return digests(connection, (*BUILT_SCHEMAS, "raw")) | evidence
+
+    def known_as_of(self, day: date) -> dict[str, list[tuple]]:
+        """The rows of every as-of table for the as-of days up to a day, numbers to nine digits."""
+        with self.warehouse.read() as connection:
+            return {table: _rows_up_to(connection, table, day) for table in AS_OF_TABLES}
+
+
+def _rows_up_to(connection: duckdb.DuckDBPyConnection, table: str, day: date) -> list[tuple]:
+    return connection.execute(f"select * from {table} where as_of <= ? order by all", [day]).fetchall()
+
+
+def let_pass(connection: duckdb.DuckDBPyConnection) -> None:
+    """No gate: what is judged here are the tables."""
