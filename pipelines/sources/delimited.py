@@ -33,6 +33,7 @@ from pipelines.sources.structure import (
 from pipelines.sources.transcoding import REMEDY, Utf8Stream, ends_with_newline
 
 CHUNK_BYTES = 8 << 20
+CHUNK_RECORDS = 1 << 17  # at most, as a record may be one byte and what is noted of it is not
 WINDOW = 512 << 10  # bytes proved at once; what belongs to it stays in the cache
 SMALL_WINDOW = 8 << 10  # bytes proved at once behind a bad record; doubles while all is well
 PATIENCE = 1024  # records walked at most before a proof is tried again
@@ -183,7 +184,7 @@ class _Text:
         """Judge the records of the text: whole windows where that pays, one by one around bad records."""
         survey = _Survey(self.text)
         window, patience, left = WINDOW, 1, 0
-        while survey.position < len(self.text):
+        while survey.position < len(self.text) and survey.count < CHUNK_RECORDS:
             start = survey.position
             if left:
                 record = self._walk(start, width)
@@ -193,7 +194,7 @@ class _Text:
                 left -= 1
                 continue
             piece = self.text[start : start + window]
-            ends = sound_prefix(piece, self.dialect, width)
+            ends = sound_prefix(piece, self.dialect, width)[: CHUNK_RECORDS - survey.count]
             if len(ends):
                 survey.add_sound(ends + start)
             if len(ends) and 4 * int(ends[-1]) > len(piece):
@@ -224,8 +225,12 @@ def _header(text: _Text, path: Path, required: Collection[str]) -> list[str]:
     raw = text.header().decode("utf-8")
     notation = text.notation
     line = raw.removesuffix("\n").removesuffix("\r")
-    names = next(csv.reader([line], delimiter=notation.delimiter, quotechar=notation.quote, strict=True), [""])
     place = str(path)
+    try:
+        names = next(csv.reader([line], delimiter=notation.delimiter, quotechar=notation.quote, strict=True), [""])
+    except csv.Error as error:
+        cause = f"the first line is no header ({error})"
+        raise FileRefusedError("no_header", place, cause, "The first line must name the columns.") from error
     missing = sorted(set(required) - set(names))
     if required and len(missing) == len(set(required)):
         cause = f"the first line ({line[:200]!r}) is not the header; none of {', '.join(missing)} is in it"

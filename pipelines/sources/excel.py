@@ -1,91 +1,64 @@
-"""Excel workbooks (.xlsx, .xls) -> one chunk. The first row is the header; formulas give the value last computed."""
+"""Excel workbooks (.xlsx, .xls) -> one chunk. The first row is the header; formulas give the value last computed.
 
-import zipfile
+An error value such as #N/A counts as an empty cell. The workbook itself is opened in a process of its own (`workbook`).
+"""
+
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook
 
 from pipelines.errors import FileRefusedError
-from pipelines.sources.cells import typed_column
+from pipelines.sources import workbook
 from pipelines.sources.chunks import Chunk
 from pipelines.sources.headers import check_header
 from pipelines.sources.parquet import record_text
 
-# A workbook is unpacked in memory as a whole.
-MAX_UNPACKED_BYTES = 2 << 30
+ROOT = Path(workbook.__file__).parents[2]
 
 
 def excel_header(path: Path, sheet: str | None, place: str) -> tuple[str, ...]:
     """The column names of the sheet."""
-    header, _ = _sheet(path, sheet, place)
-    return header
+    return _header(_opened(path, sheet, place))
 
 
 def read_excel(path: Path, sheet: str | None, required: Collection[str], place: str) -> Iterator[Chunk]:
     """The sheet (the first one when None) as one chunk; record n stands in row n + 1, blank rows are no records.
 
-    Raises FileRefusedError when it is no workbook, has no such sheet, or the header lacks a required column.
+    Raises FileRefusedError when it is no workbook, has no such sheet, takes too much memory or time to read, or the
+    header lacks a required column.
     """
-    header, rows = _sheet(path, sheet, place)
+    table = _opened(path, sheet, place)
+    header = _header(table)
     check_header(header, required, place)
-    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell != "" for cell in row)]
-    if not numbered:
+    if not table.num_rows:
         return
-    columns = zip(*(row[: len(header)] for _, row in numbered), strict=True)
-    arrays = [typed_column(None if cell == "" else cell for cell in cells) for cells in columns]
-    records = pa.table(arrays, names=list(header))
-    numbers = pa.array([number for number, _ in numbered], pa.int64())
+    records = table.drop_columns(workbook.ROW).rename_columns(list(header))
+    numbers = table.column(workbook.ROW).combine_chunks()
     yield Chunk(records, numbers, None, lambda index: record_text(records, index))
 
 
-def _sheet(path: Path, sheet: str | None, place: str) -> tuple[tuple[str, ...], list[list[Any]]]:
-    try:
-        _refuse_bomb(path, place)
-        with path.open("rb") as stream, CalamineWorkbook.from_filelike(stream) as workbook:
-            rows = _rows(workbook, sheet, place)
-    except (CalamineError, zipfile.BadZipFile) as error:
-        raise FileRefusedError(
-            "wrong_format",
-            place,
-            f"is no Excel workbook that can be read ({error})",
-            "Have it saved as .xlsx and sent.",
-        ) from error
-    if not rows:
-        raise FileRefusedError("no_header", place, "the sheet is empty", "Have it sent with its header in row 1.")
-    return _header(rows, place), rows[1:]
+def _header(table: pa.Table) -> tuple[str, ...]:
+    return tuple(json.loads(table.schema.metadata[workbook.HEADER_KEY]))
 
 
-def _refuse_bomb(path: Path, place: str) -> None:
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise FileRefusedError(
-            "archive_too_large", place, f"unpacks to {unpacked:,} bytes", "Have it split, or sent as CSV."
-        )
-
-
-def _rows(workbook: CalamineWorkbook, sheet: str | None, place: str) -> list[list[Any]]:
-    if sheet is not None and sheet not in workbook.sheet_names:
-        raise FileRefusedError(
-            "wrong_format",
-            place,
-            f"has no sheet {sheet!r}; it has {workbook.sheet_names}",
-            "Set sheet: in the profile.",
-        )
-    found = workbook.get_sheet_by_name(sheet) if sheet is not None else workbook.get_sheet_by_index(0)
-    return found.to_python(skip_empty_area=False)
-
-
-def _header(rows: list[list[Any]], place: str) -> tuple[str, ...]:
-    names = [str(cell).strip() for cell in rows[0]]
-    width = max((index for index, name in enumerate(names) if name), default=-1) + 1
-    if "" in names[:width] or any(cell != "" for row in rows[1:] for cell in row[width:]):
-        raise FileRefusedError(
-            "no_header", place, "a column with values has no name in row 1", "Have every column named in the first row."
-        )
-    return tuple(names[:width])
+def _opened(path: Path, sheet: str | None, place: str) -> pa.Table:
+    # This very code, whatever is installed or lies in the working folder.
+    command = [sys.executable, "-P", "-s", "-m", workbook.__name__, str(path), sheet or ""]
+    read = subprocess.run(command, capture_output=True, env={"PYTHONPATH": str(ROOT)}, check=False)
+    if read.returncode == 0:
+        return pa.ipc.open_stream(read.stdout).read_all()
+    if read.returncode == workbook.REFUSED:
+        reason_code, cause, remedy = json.loads(read.stdout)
+        raise FileRefusedError(reason_code, place, cause, remedy)
+    if read.returncode in (workbook.NO_ROOM, -signal.SIGABRT, -signal.SIGXCPU, -signal.SIGKILL):
+        cause = f"takes more than {workbook.MAX_MEMORY_BYTES >> 20} MiB or {workbook.MAX_CPU_SECONDS} s to read"
+        remedy = "Have it saved anew with its table alone, split, or sent as CSV."
+        raise FileRefusedError("archive_too_large", place, cause, remedy)
+    last_line = read.stderr.decode("utf-8", "replace").rstrip().rpartition("\n")[2]
+    cause = f"the reader failed ({last_line or read.returncode})"
+    raise FileRefusedError("reader_failed", place, cause, "This is a defect of Opscope: keep the file and report it.")

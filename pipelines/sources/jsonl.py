@@ -14,6 +14,7 @@ from pipelines.sources.chunks import Chunk, Reject
 from pipelines.sources.headers import MAX_COLUMNS, check_header
 
 CHUNK_LINES = 50_000
+CHUNK_BYTES = 8 << 20
 MAX_LINE_BYTES = 16 << 20
 SHOWN_CHARACTERS = 2_000
 
@@ -47,8 +48,9 @@ def jsonl_header(path: Path, encoding: str, place: str) -> tuple[str, ...]:
 
 
 def read_jsonl(path: Path, encoding: str, required: Collection[str], place: str) -> Iterator[Chunk]:
-    """Chunks of at most CHUNK_LINES records; a line that is not one JSON object is refused, the others are read.
+    """Chunks of at most CHUNK_LINES records and about CHUNK_BYTES.
 
+    A line that is not one JSON object is refused, the others are read.
     An object may leave keys out, and later objects may have more of them; a required column that no object of the
     first chunk has refuses the file. Raises FileRefusedError (missing_column, wrong_format, no_final_newline).
     """
@@ -62,6 +64,7 @@ def read_jsonl(path: Path, encoding: str, required: Collection[str], place: str)
             if not names:
                 _check_first(lines, required, place)
             names |= dict.fromkeys((*_names(lines), *required))
+            check_header(list(names), (), place)
             yield _chunk(lines, tuple(names), encoding)
 
 
@@ -97,13 +100,17 @@ def _numbered_lines(stream: BinaryIO, place: str) -> Iterator[tuple[int, int, by
 
 def _parsed(numbered: Iterator[tuple[int, int, bytes]], encoding: str, place: str) -> _Lines:
     lines = _Lines()
+    begin: int | None = None
     for number, offset, line in islice(numbered, CHUNK_LINES):
+        begin = offset if begin is None else begin
         _take(lines, line, number, offset, encoding)
         # A complete object proves that its line is whole; anything else without a line end may be half a line.
         if lines.rejects and lines.rejects[-1].record_no == number and not line.endswith(b"\n"):
             raise FileRefusedError(
                 "no_final_newline", place, "its last line does not end, so it may be cut", "Have it sent again, whole."
             )
+        if offset + len(line) - begin >= CHUNK_BYTES:
+            break
     return lines
 
 

@@ -19,12 +19,38 @@ YEAR = 31_556_952 * SECOND  # the mean Gregorian year
 YEAR_1, YEAR_9999 = 1, 9999
 FIRST = -62_135_596_800 * SECOND  # 0001-01-01, in microseconds
 LAST = 253_402_300_800 * SECOND - 1  # the end of 9999
+# Tables of clock changes are made for these years only: a table up to 9999 would take ten seconds for one odd stamp.
+NEAR = (-2_208_988_800 * SECOND, 4_133_980_800 * SECOND)  # 1900 to 2101
 
 
 def to_utc(local: Micros, zone: str) -> tuple[Micros, Flags]:
     """UTC microseconds of local wall-clock microseconds (both since 1970), and which of them never were."""
+    never = np.zeros(len(local), np.bool_)
     if zone in ("UTC", "Etc/UTC") or len(local) == 0:
-        return local, np.zeros(len(local), np.bool_)
+        return local, never
+    near = (local >= NEAR[0]) & (local < NEAR[1])
+    if near.all():
+        return _by_table(local, zone)
+    moved = np.empty_like(local)
+    if near.any():
+        moved[near], never[near] = _by_table(local[near], zone)
+    moved[~near], never[~near] = _one_by_one(local[~near], zone)
+    return moved, never
+
+
+def _one_by_one(local: Micros, zone: str) -> tuple[Micros, Flags]:
+    info = ZoneInfo(zone)
+    stamps, places = np.unique(local, return_inverse=True)
+    offsets, never = np.zeros(len(stamps), np.int64), np.zeros(len(stamps), np.bool_)
+    for at, stamp in enumerate(stamps.tolist()):
+        if FIRST <= stamp <= LAST:
+            moment = (EPOCH + timedelta(microseconds=stamp)).replace(tzinfo=info)
+            first, second = (moment.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+            offsets[at], never[at] = round(first.total_seconds()) * SECOND, first < second
+    return local - offsets[places], never[places]
+
+
+def _by_table(local: Micros, zone: str) -> tuple[Micros, Flags]:
     moments, offsets = _transitions(zone, *_years_around(int(local.min()), int(local.max())))
     last_local = moments + offsets[:-1]  # from this wall-clock reading on, the new offset counts
     index = np.searchsorted(last_local, local, side="right")

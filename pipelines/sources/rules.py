@@ -12,9 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.sources.contracts import Column
-from pipelines.sources.texts import lengths_in_bytes
+from pipelines.sources.texts import content_of, lengths_in_bytes
 
 Mask = npt.NDArray[np.bool_]
+
+CONTROL = np.zeros(256, np.bool_)
+CONTROL[[code for code in (*range(32), 127) if chr(code) not in "\t\n\r"]] = True
+CONTROL_PATTERN = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x7F]"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ def broken_rules(column: Column, values: pa.Array) -> Iterator[Broken]:
     """The rules of the contract that some of the values break, in the order they are judged."""
     if column.required and values.null_count:
         yield Broken("missing_required", _mask(values.is_null()), "a value")
+    if pa.types.is_string(values.type):
+        yield from _with_controls(values)
     if column.allowed:
         yield from _not_in(column.allowed, values)
     yield from _out_of_range(column, values)
@@ -42,6 +48,12 @@ def broken_rules(column: Column, values: pa.Array) -> Iterator[Broken]:
 def _mask(flags: pa.Array) -> Mask:
     """Flags as booleans; null (the value is null) is not broken."""
     return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _with_controls(values: pa.StringArray) -> Iterator[Broken]:
+    if CONTROL[content_of(values)].any():
+        wrong = pc.match_substring_regex(values, CONTROL_PATTERN)
+        yield Broken("control_character", _mask(wrong), "text without control characters")
 
 
 def _not_in(allowed: tuple[str, ...], values: pa.StringArray) -> Iterator[Broken]:

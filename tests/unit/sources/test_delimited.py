@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import ops
 from pipelines.errors import FileRefusedError, ProfileError
-from pipelines.sources import structure
+from pipelines.sources import delimited, structure
 from pipelines.sources.chunks import Reject
 from pipelines.sources.delimited import header_of, read_delimited
 from pipelines.sources.profiles import Notation
@@ -76,6 +76,7 @@ def refusal(read: Any) -> Any:
         (b"id,id,q\n1,2,3\n", "duplicate_header"),
         (b"id,,q\n1,2,3\n", "no_header"),
         (b'id,"q\n1,2\n', "no_header"),
+        (b"id,q," + b"n" * 200_000 + b"\n1,2,3\n", "no_header"),
         (b"\nid,q\n1,2\n", "no_header"),
         (b"Report of May\nid,q\n1,2\n", "no_header"),
         (b"1,2\n3,4\n", "no_header"),
@@ -102,6 +103,16 @@ def test_a_line_without_end_is_refused_in_bounded_memory(refusal: Any, monkeypat
     monkeypatch.setattr(structure, "CELL_LIMIT", 100)
     monkeypatch.setattr(structure, "RECORD_LIMIT", 1000)
     assert refusal(b"id,q\n1," + b"x" * 5000 + b"\n") == "wrong_format"
+
+
+def test_many_tiny_records_come_in_chunks_of_a_bounded_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "CHUNK_RECORDS", 10)
+    path = tmp_path / "file.csv"
+    path.write_bytes(b"a\n" + b"\n" * 7 + b"x\n" * 20 + b'x"\n' * 7)
+    chunks = list(read_delimited(path, Notation(), ()))
+    assert [chunk.records_seen for chunk in chunks] == [10, 10, 10, 4]
+    assert [number for chunk in chunks for number in chunk.record_no.to_pylist()] == list(range(1, 28))
+    assert [reject.record_no for chunk in chunks for reject in chunk.rejects] == list(range(28, 35))
 
 
 def test_the_message_points_at_a_name_that_differs_in_case_only(tmp_path: Path) -> None:

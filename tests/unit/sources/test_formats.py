@@ -20,6 +20,7 @@ from pipelines.sources.chunks import Chunk
 from pipelines.sources.formats import read_header, read_records
 from pipelines.sources.jsonl import parse_line
 from pipelines.sources.profiles import Source
+from tests.promises.old_excel import workbook as old_workbook
 
 at = dt.datetime.fromisoformat
 FIXED = {"fixed": "2024-01-01"}
@@ -112,6 +113,18 @@ def test_a_line_that_is_no_object_is_refused_and_its_neighbours_are_read(
 def test_a_complete_last_object_needs_no_line_end_but_half_a_line_refuses_the_file(tmp_path: Path) -> None:
     assert len(rows(read(lines(tmp_path, '{"id": 1}', '{"id": 2}', end=b"")))) == 2
     assert refusal(lines(tmp_path, '{"id": 1}', '{"id": 2', end=b"")) == "no_final_newline"
+
+
+def test_objects_of_ever_new_keys_are_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "CHUNK_BYTES", 100)
+    path = lines(tmp_path, *(json.dumps({f"k{line}_{i}": 1 for i in range(900)}) for line in range(3)))
+    assert refusal(path) == "too_many_columns"
+
+
+def test_json_chunks_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "CHUNK_BYTES", 20)
+    chunks = read(lines(tmp_path, *('{"id": 1}' for _ in range(5))))
+    assert [chunk.record_no.to_pylist() for chunk in chunks] == [[1, 2], [3, 4], [5]]
 
 
 def test_json_keys_may_come_and_go_but_required_ones_must_be_there(
@@ -244,6 +257,58 @@ def test_excel_cells_keep_their_types_and_ids_their_digits(tmp_path: Path) -> No
         },
     ]
     assert json.loads(chunk.raw_text(0))["id"] == 17850
+
+
+def test_old_workbooks_are_read_like_new_ones(tmp_path: Path) -> None:
+    path = tmp_path / "p.xls"
+    path.write_bytes(
+        old_workbook(
+            [
+                ["id", "price", "day", "at", "flag", "mixed", None],
+                [17850, 2.5, dt.date(2024, 1, 2), at("2024-01-02 03:04:05"), True, 1],
+                [],
+                [1234567890123456, 0.1, dt.date(2024, 2, 29), at("2024-01-03 06:00:00"), False, "größe"],
+            ],
+            sheet="Artikel",
+        )
+    )
+    (chunk,) = read(path, required=("id",), sheet="Artikel")
+    assert chunk.record_no.to_pylist() == [1, 3]
+    assert chunk.records.to_pylist() == [
+        {
+            "id": 17850,
+            "price": Decimal("2.5"),
+            "day": dt.date(2024, 1, 2),
+            "at": at("2024-01-02 03:04:05"),
+            "flag": True,
+            "mixed": "1",
+        },
+        {
+            "id": 1234567890123456,
+            "price": Decimal("0.1"),
+            "day": dt.date(2024, 2, 29),
+            "at": at("2024-01-03 06:00:00"),
+            "flag": False,
+            "mixed": "größe",
+        },
+    ]
+    assert read_header(path, source(path.name), path.name) == ("id", "price", "day", "at", "flag", "mixed")
+    assert refusal(path, sheet="Other") == "wrong_format"
+    assert refusal(path, required=("name",)) == "missing_column"
+
+
+def test_a_table_may_stand_away_from_the_edge(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["id", "", "name"], ["a", "", "b"])
+    assert refusal(path) == "no_header"
+    path = workbook(tmp_path, [None, "id"], [None, "a"])
+    assert refusal(path) == "no_header"
+
+
+def test_a_cell_at_the_far_end_costs_no_more_than_it_may(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["XFD1048576"] = "id", "x"
+    book.save(tmp_path / "p.xlsx")
+    assert refusal(tmp_path / "p.xlsx") == "archive_too_large"
 
 
 def test_the_sheet_can_be_chosen(tmp_path: Path) -> None:
