@@ -154,7 +154,7 @@ def _built(
         tables=tables,
     )
     path = folder / MANIFEST
-    path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    path.write_text(manifest.text, encoding="utf-8")
     path.chmod(0o640)
     sync(path)
     sync(folder)

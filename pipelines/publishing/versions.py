@@ -9,6 +9,7 @@ Building a version belongs to `publish`; what is in one to `contents`.
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -81,6 +82,13 @@ class Manifest(BaseModel):
     def files(self) -> tuple[StoredFile, ...]:
         return (self.database, *(table.parquet for table in self.tables.values()))
 
+    @property
+    def text(self) -> str:
+        """What lies in the folder, sealed with a hash of itself so that rot in it shows."""
+        said = self.model_dump(mode="json")
+        seal = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return json.dumps(said | {"seal": seal}, indent=2) + "\n"
+
 
 def sequence_of(version: str) -> int | None:
     """The running number in a version's name; None when it is not such a name."""
@@ -96,14 +104,18 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a version's folder.
 
     Raises:
-        VersionError: there is none or it cannot be read.
+        VersionError: there is none, it cannot be read, or a byte of it changed since it was written.
     """
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        content = (folder / MANIFEST).read_bytes()
+        manifest = Manifest.model_validate_json(content)
     except (OSError, ValidationError) as error:
         raise VersionError(
             str(folder), f"has no readable manifest ({error})", "Roll back to another version."
         ) from error
+    if manifest.text.encode() != content:
+        raise VersionError(str(folder / MANIFEST), "differs from what was published", _OTHER)
+    return manifest
 
 
 def versions(settings: Settings) -> tuple[Manifest, ...]:
@@ -245,7 +257,7 @@ def prune(settings: Settings, *, replaced: str | None, keep: int) -> None:
     """
     served = current_version(settings)
     kept = {manifest.version: manifest.sequence for manifest in versions(settings)}
-    newest = kept.get(replaced or "", -1)
+    newest = sequence_of(replaced or "") or -1
     earlier = [version for version, sequence in kept.items() if version != served and sequence <= newest]
     room = keep - 1
     staying = {served, *(earlier[-room:] if room else [])}

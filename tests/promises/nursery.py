@@ -120,6 +120,9 @@ def _serve(orders: Connection, warm: Callable[..., None], arguments: tuple[objec
         try:
             kind, *rest = orders.recv()
         except EOFError:
+            # Whoever asked is gone, by an interrupt perhaps: nothing goes on without them.
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
             return
         if kind == "fork":
             ours, theirs = multiprocessing.Pipe()
