@@ -14,6 +14,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from pipelines.arrivals import arrived
 from pipelines.assets.shell import Installation
+from pipelines.instance import reap
 from pipelines.settings import Settings
 
 NIGHTLY_AT = "0 2 * * *"
@@ -88,6 +89,22 @@ def arrival_sensor(installation: Installation) -> dg.SensorDefinition:
     return sensor
 
 
+def dead_run_sensor() -> dg.SensorDefinition:
+    """Dagster's daemon does not notice that a run's process is gone when its code server went too, as with the host."""
+
+    @dg.sensor(
+        name="dead_run_sensor",
+        minimum_interval_seconds=ALERT_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Fails runs whose process is gone, so that they free the queue; the daemon then tries them again.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        dead = reap(context.instance)
+        return dg.SkipReason(f"failed {', '.join(dead)}" if dead else "every run has its process")
+
+    return sensor
+
+
 def run_failure_alert(settings: Settings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="run_failure_sensor",
@@ -143,6 +160,7 @@ def alert(settings: Settings, log: Logger, text: str) -> None:
 def sensors(installation: Installation) -> Sequence[dg.SensorDefinition]:
     return [
         arrival_sensor(installation),
+        dead_run_sensor(),
         run_failure_alert(installation.settings),
         check_failure_alert(installation.settings),
     ]

@@ -10,10 +10,18 @@ from dagster import DagsterRunStatus, RunsFilter
 from pipelines.settings import REPOSITORY, Settings
 
 PROCESS_TAG = "opscope/process"
+UNFINISHED = RunsFilter(
+    statuses=[
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ]
+)
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance whose records lie in `<home>/dagster`, with dead runs of the command line cleared away."""
+    """The instance whose records lie in `<home>/dagster`, with dead runs cleared away."""
     settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
     home = settings.dagster_home
     home.mkdir(exist_ok=True)
@@ -24,31 +32,38 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def reap(instance: dg.DagsterInstance) -> list[str]:
-    """Fail the command line's runs whose process is gone, free their pool slots, and return their ids.
+    """Fail the runs whose process is gone, free their pool slots, and return their ids.
 
-    Dagster's own monitoring watches only runs that its daemon launched; a killed `opscope run` would stay STARTED and
-    keep the warehouse pool for ever.
+    Dagster's own monitoring knows neither the command line's runs nor those of its daemon after the host or the code
+    server died; such a run would stay STARTED and keep the queue and the warehouse pool for ever.
     """
-    unfinished = RunsFilter(
-        statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.NOT_STARTED]
-    )
-    dead = [
-        run
-        for run in instance.get_runs(filters=unfinished)
-        if PROCESS_TAG in run.tags and not _is_alive(run.tags[PROCESS_TAG])
-    ]
+    dead = [run for run in instance.get_runs(filters=UNFINISHED) if _is_dead(run)]
     for run in dead:
-        instance.report_run_failed(run, f"its process {run.tags[PROCESS_TAG].partition('@')[0]} is gone")
+        process = run.tags[PROCESS_TAG].partition("@")[0]
+        instance.report_run_failed(run, f"its process {process} is gone")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
 
 
-def process_tags() -> dict[str, str]:
-    return {PROCESS_TAG: _identity(os.getpid())}
+def process_tags(run_id: str) -> dict[str, str]:
+    """Which process works on a run. A retry inherits the tags, so they name the run too."""
+    return {PROCESS_TAG: f"{_identity(os.getpid())}/{run_id}"}
+
+
+def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Note on a run that this process works on it, whoever launched it."""
+    tags = process_tags(run.run_id)
+    if run.tags.get(PROCESS_TAG) != tags[PROCESS_TAG]:
+        instance.add_run_tags(run.run_id, tags)
+
+
+def _is_dead(run: dg.DagsterRun) -> bool:
+    identity, _, run_id = run.tags.get(PROCESS_TAG, "").partition("/")
+    return run_id == run.run_id and not _is_alive(identity)
 
 
 def _is_alive(identity: str) -> bool:
-    """Whether the process of a run goes on. Ours has no run yet, so our own id is another's."""
+    """Whether the process of a run goes on. Who asks works on none, so our own id is another's that came again."""
     process_id = int(identity.partition("@")[0])
     if process_id == os.getpid():
         return False
@@ -62,7 +77,9 @@ def _is_alive(identity: str) -> bool:
 
 
 def _identity(process_id: int) -> str:
-    """Process id and, where the system tells it, start time: containers give the same id again and again."""
+    """Process id and, where the system tells it, start time: ids come again. One that waits to be buried has none."""
     stat = Path(f"/proc/{process_id}/stat")
-    started = stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else ""
-    return f"{process_id}@{started}"
+    if not stat.exists():
+        return f"{process_id}@"
+    state, *_, started = stat.read_text().rpartition(")")[2].split()[:20]
+    return "" if state in "ZX" else f"{process_id}@{started}"

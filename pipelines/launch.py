@@ -1,8 +1,14 @@
 """Runs started from the command line: the same Dagster jobs as in the UI, in this process, on the home's instance."""
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 from dagster._core.execution.plan.objects import StepFailureData
 
@@ -38,10 +44,12 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
     run_config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if everything:
         run_config["ops"] = {"ingest": {"config": {"everything": True}}}
-    with open_instance(installation.settings) as instance:
+    run_id = str(uuid4())
+    with open_instance(installation.settings) as instance, ended_by_sigterm():
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags=range_tags(first, last) | process_tags(),
+            run_id=run_id,
+            tags=range_tags(first, last) | process_tags(run_id),
             run_config=run_config,
             raise_on_error=False,
         )
@@ -51,6 +59,34 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
             if event.is_step_failure
         )
         return Launched(result.run_id, result.success, failures)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process at once while the block runs, as a kill would; the next command clears the run away.
+
+    Dagster turns the signal into an exception, which comes late out of a long query, and which libraries swallow when
+    it strikes inside an import of theirs.
+    """
+    received, told = os.pipe()
+    os.set_blocking(told, False)
+    before, handler = signal.set_wakeup_fd(told), signal.getsignal(signal.SIGTERM)
+    # Any handler of ours makes the signal wake the thread; Dagster puts its own in this place.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    Thread(target=_end_at_sigterm, args=(received,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.set_wakeup_fd(before)
+        os.close(told)
+
+
+def _end_at_sigterm(received: int) -> None:
+    while number := os.read(received, 1):
+        if number[0] == signal.SIGTERM:
+            os._exit(128 + signal.SIGTERM)
+    os.close(received)
 
 
 def _cause(failure: StepFailureData) -> str:

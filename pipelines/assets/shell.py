@@ -12,6 +12,7 @@ from pipelines import lease
 from pipelines.errors import OpscopeError, ProfileError, PublishRefusedError
 from pipelines.exhaustion import told
 from pipelines.failpoints import reach
+from pipelines.instance import sign
 from pipelines.quality.report import write_report
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
@@ -56,6 +57,7 @@ class Installation:
         without one.
         """
         root, run_id = self.settings.root, context.run.run_id
+        sign(context.instance, context.run)
         with told(root), lease.writer(self.settings, f"{name} of run {run_id}"):
             try:
                 # Told here too: a full disk reaches dbt's errors as well, and for it a second try may help.

@@ -1,6 +1,7 @@
 """Kills at any moment of a whole run: the next run ends where none was disturbed, and nothing stays behind."""
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,12 @@ def hit_every_seam(home: Home, undisturbed: Undisturbed) -> int:
     home.empty()
     for name in sorted(OF_A_PIPELINE):
         assert home.nursery.run(runs.run, failpoint=f"{name}:kill").was_killed, f"{name} was not reached"
-    finish(home, undisturbed, "all seams")
+    stopped = home.nursery.start(runs.run, failpoint="ingest.before_commit:stop")
+    assert stopped.is_stopped()
+    stopped.send(signal.SIGTERM)
+    stopped.send(signal.SIGCONT)
+    assert stopped.ended().error == f"ended with exit code {128 + signal.SIGTERM}"
+    finish(home, undisturbed, "all seams and SIGTERM")
     return len(OF_A_PIPELINE)
 
 

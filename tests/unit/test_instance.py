@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -21,8 +22,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def started(instance: dg.DagsterInstance, process: str) -> str:
-    run = dg.DagsterRun(job_name="nightly", tags={PROCESS_TAG: process}, status=DagsterRunStatus.STARTED)
-    return instance.add_run(run).run_id
+    run_id = str(uuid4())
+    tags = {PROCESS_TAG: f"{process}/{run_id}"}
+    instance.add_run(dg.DagsterRun("nightly", run_id=run_id, tags=tags, status=DagsterRunStatus.STARTED))
+    return run_id
 
 
 def test_a_run_of_a_dead_process_is_failed(instance: dg.DagsterInstance) -> None:
@@ -49,5 +52,27 @@ def test_a_process_id_that_came_again_is_not_the_run(instance: dg.DagsterInstanc
     assert set(reap(instance)) == {earlier, another}
 
 
-def test_the_tag_names_this_process() -> None:
-    assert process_tags()[PROCESS_TAG].startswith(f"{os.getpid()}@")
+def test_the_tag_names_this_process_and_the_run() -> None:
+    process, _, run_id = process_tags("1234")[PROCESS_TAG].partition("/")
+    assert process.startswith(f"{os.getpid()}@")
+    assert run_id == "1234"
+
+
+def test_a_retry_that_inherited_the_tag_is_not_the_dead_run(instance: dg.DagsterInstance) -> None:
+    dead = started(instance, f"{os.getppid()}@1")
+    tags = {PROCESS_TAG: f"{os.getppid()}@1/{dead}"}
+    retry = instance.add_run(dg.DagsterRun("nightly", tags=tags, status=DagsterRunStatus.STARTING))
+    assert reap(instance) == [dead]
+    found = instance.get_run_by_id(retry.run_id)
+    assert found is not None
+    assert found.status == DagsterRunStatus.STARTING
+
+
+def test_a_process_that_waits_to_be_buried_is_gone(instance: dg.DagsterInstance) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    stat = Path(f"/proc/{process.pid}/stat")
+    run_id = started(instance, f"{process.pid}@{stat.read_text().rpartition(')')[2].split()[19]}")
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert reap(instance) == [run_id]
+    process.communicate()
