@@ -180,4 +180,4 @@ def _verdict(record: Quarantined, refused: dict[str, str]) -> tuple[bool, str]:
         return False, f"It is {record.status} already."
     if record.quarantine_id in refused:
         return False, refused[record.quarantine_id]
-    return True, "released"
+    return True, "joins its delivery day with the next run"

@@ -140,7 +140,8 @@ def _observed(rule: Rule, row: Mapping[Any, Any]) -> str:
         found = [f"{label} {_number(count)}" for label, count in counted.items() if count]
         return ", ".join(found) or "0"
     if len(rule.columns) == 1:
-        return _number(row[rule.columns[0]])
+        value = row[rule.columns[0]]
+        return f"{_number(100 * value)} %" if rule.is_share and not pd.isna(value) else _number(value)
     larger, smaller = (_number(row[column]) for column in rule.columns)
     return f"{larger}, which must not be below {smaller}"
 

@@ -129,6 +129,7 @@ def _ledger_rules(feed: Contract) -> list[Rule]:
             "More than one record in a hundred was refused: the sender or the profile needs a look.",
             "warning",
             may_lack=True,
+            is_share=True,
         ),
     ]
     if feed.control_amount:

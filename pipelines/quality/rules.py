@@ -15,7 +15,7 @@ class Rule:
     `expectation` is a class of great_expectations that looks at `columns` of the measures: a frame with one row per
     partition. A rule brings its measure along: either `violations` (label -> SQL condition), counted over the rows and
     summed into a measure of the rule's own name, or `aggregates` (measure -> SQL aggregate over the rows). A partition
-    that has no value of a measure fails, unless the rule `may_lack_measure`.
+    that has no value of a measure fails, unless the rule `may_lack_measure`. One that `is_share` is told in percent.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Rule:
     violations: Mapping[str, str] = field(default_factory=dict)
     aggregates: Mapping[str, str] = field(default_factory=dict)
     may_lack_measure: bool = False
+    is_share: bool = False
 
     @property
     def is_blocking(self) -> bool:
@@ -70,7 +71,14 @@ def none_where(name: str, violations: Mapping[str, str] | str, reason: str, seve
 
 
 def at_most(
-    name: str, aggregate: str, limit: float, reason: str, severity: Severity = "blocking", *, may_lack: bool = False
+    name: str,
+    aggregate: str,
+    limit: float,
+    reason: str,
+    severity: Severity = "blocking",
+    *,
+    may_lack: bool = False,
+    is_share: bool = False,
 ) -> Rule:
     """The SQL aggregate, a measure of the rule's own name, is the limit at most."""
     return Rule(
@@ -82,6 +90,7 @@ def at_most(
         severity=severity,
         aggregates={name: aggregate},
         may_lack_measure=may_lack,
+        is_share=is_share,
     )
 
 

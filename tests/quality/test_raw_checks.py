@@ -129,6 +129,8 @@ def test_rule_alone_catches_its_defect(outcomes: dict[tuple[str, date], list[Che
     assert {each.check_name for each in failed} - VOLUME == {defect.rule}
     caught = next(each for each in failed if each.check_name == defect.rule)
     assert caught.message
+    if defect.rule == "quarantine_rate":
+        assert caught.observed == "25 %"
     if defect.label not in ("ledger", "rows"):
         assert caught.observed == f"{defect.label} 1"
         assert caught.failed_rows == 1
