@@ -6,6 +6,7 @@ without them. `standing` is what must be equal after any disturbance.
 
 import gzip
 import importlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -103,9 +104,26 @@ def nights(nursery: Nursery, folder: Path) -> Nights:
 def night(home: Path, number: int, keep_versions: int = 3, memory_limit: str = "1GB") -> str:
     """Load one delivery day and publish; say which version is served."""
     settings = settings_at(home, keep_versions, memory_limit)
-    with lease.writer(settings, f"night {number}"):
+    with lease.writer(settings, f"night {number}"), alone(home):
         load(settings, number)
         return published(settings, number)
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Fails when another living process is in such a block: what the lease is for, told without the lease."""
+    path = home / "alone"
+    if path.exists():
+        other = int(path.read_text() or "0")
+        assert not other or not Path(f"/proc/{other}").exists(), f"process {other} writes beside {os.getpid()}"
+        path.unlink()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    os.write(descriptor, str(os.getpid()).encode())
+    os.close(descriptor)
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def load(settings: Settings, number: int) -> None:
