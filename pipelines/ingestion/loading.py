@@ -45,7 +45,7 @@ QUARANTINE_SCHEMA = pa.schema(
         ("status", pa.string()),
     ]
 )
-SHOWN_KEYS = 20
+MANY_REFUSED = 100_000
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def load(connection: duckdb.DuckDBPyConnection, reading: Reading) -> Loaded:
         if conformed.rows.num_rows:
             hashes.append(insert_rows(connection, reading, conformed.rows, result))
         insert_quarantine(connection, reading, conformed.rejects)
+        _refuse_hopeless(reading, result)
     _settle_keys(connection, reading, hashes, result)
     _assert_balanced(reading, result)
     return result
@@ -148,6 +149,18 @@ def conformed_chunks(reading: Reading, result: Loaded) -> Iterator[tuple[int, Co
             f"the reader failed with {type(error).__name__}: {error}",
             "This is a defect of Opscope: keep the file and report it.",
         ) from error
+
+
+def _refuse_hopeless(reading: Reading, result: Loaded) -> None:
+    """A file of millions of records of which hardly one is sound is one refusal, not millions."""
+    sound = result.seen - result.quarantined
+    if result.quarantined > MANY_REFUSED and result.quarantined > 9 * sound:
+        raise FileRefusedError(
+            "wrong_format",
+            reading.source_path,
+            f"{result.quarantined:,} of its first {result.seen:,} records are refused",
+            "Compare a few of its records with the profile: delimiter, formats, order of columns.",
+        )
 
 
 def _count(result: Loaded, conformed: Conformed) -> None:

@@ -16,6 +16,7 @@ from pipelines.sources.headers import MAX_COLUMNS, check_header
 CHUNK_LINES = 50_000
 CHUNK_BYTES = 8 << 20
 MAX_LINE_BYTES = 16 << 20
+MAX_SIGNS = 1_000_000  # of commas and opening brackets in a line; each may become an object of a hundred bytes
 SHOWN_CHARACTERS = 2_000
 
 
@@ -116,6 +117,7 @@ def _parsed(numbered: Iterator[tuple[int, int, bytes]], encoding: str, place: st
 
 def _take(lines: _Lines, line: bytes, number: int, offset: int, encoding: str) -> None:
     try:
+        _refuse_swarm(line)
         record = parse_line(line.decode(encoding))
     except UnicodeDecodeError as error:
         shown = line.decode(encoding, "backslashreplace").rstrip("\r\n")
@@ -129,6 +131,11 @@ def _take(lines: _Lines, line: bytes, number: int, offset: int, encoding: str) -
         lines.numbers.append(number)
         lines.offsets.append(offset)
         lines.texts.append(line)
+
+
+def _refuse_swarm(line: bytes) -> None:
+    if len(line) > MAX_SIGNS and sum(line.count(sign) for sign in (b",", b"[", b"{")) > MAX_SIGNS:
+        raise _BadLineError(f"it may hold more than {MAX_SIGNS:,} values")
 
 
 def parse_line(text: str) -> dict[str, str | None]:

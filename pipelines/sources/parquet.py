@@ -15,6 +15,10 @@ from pipelines.sources.headers import check_header
 from pipelines.sources.sql import column_types
 
 BATCH_ROWS = 100_000
+BATCH_BYTES = 64 << 20
+# A column that grows more than this when it is unpacked is no column anybody meant to send.
+MAX_GROWTH = 100
+GROWTH_FREE_BYTES = 64 << 20
 
 
 def parquet_header(path: Path, place: str) -> tuple[str, ...]:
@@ -27,7 +31,7 @@ def parquet_header(path: Path, place: str) -> tuple[str, ...]:
 
 
 def read_parquet(path: Path, required: Collection[str], place: str) -> Iterator[Chunk]:
-    """Chunks of at most BATCH_ROWS records.
+    """Chunks of at most BATCH_ROWS records and about BATCH_BYTES.
 
     Raises FileRefusedError when the file is no Parquet, is cut or damaged, or lacks a required column.
     """
@@ -36,11 +40,24 @@ def read_parquet(path: Path, required: Collection[str], place: str) -> Iterator[
         types = column_types(file.metadata.metadata)
         first = 1
         try:
-            for batch in file.iter_batches(BATCH_ROWS):
+            for batch in file.iter_batches(_batch_rows(file.metadata, place)):
                 yield _chunk(batch, types, first)
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise _damaged(place, error) from error
+
+
+def _batch_rows(metadata: pq.FileMetaData, place: str) -> int:
+    """How many records are unpacked at once. Raises FileRefusedError when what they unpack to is out of proportion."""
+    rows = BATCH_ROWS
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
+            if unpacked > MAX_GROWTH * packed + GROWTH_FREE_BYTES:
+                cause = f"column {column.path_in_schema} unpacks from {packed:,} to {unpacked:,} bytes"
+                raise FileRefusedError("archive_too_large", place, cause, "Have it split, or sent as CSV.")
+        rows = min(rows, BATCH_BYTES * group.num_rows // max(group.total_byte_size, 1))
+    return max(rows, 1)
 
 
 def _opened(path: Path, place: str) -> pq.ParquetFile:
