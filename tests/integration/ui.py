@@ -45,7 +45,7 @@ class Ui:
         ]
         self.log = home.path / "ui.log"
         with self.log.open("w") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ)
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ)
 
     def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(
@@ -64,7 +64,7 @@ class Ui:
                     return [node["assetKey"]["path"] for node in nodes]
             except (urllib.error.URLError, ConnectionError):
                 pass
-            assert self._process.poll() is None, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
             time.sleep(1)
         raise AssertionError(self.log.read_text())
 
@@ -85,5 +85,5 @@ class Ui:
         raise AssertionError(self.log.read_text())
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=60)
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
