@@ -50,7 +50,7 @@ def main() -> None:
     os.umask(0o027)
     try:
         # Also what Dagster's own records and the check report run into.
-        with told(Settings().root):
+        with told("this machine"):
             app()
     except OpscopeError as error:
         errors.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)

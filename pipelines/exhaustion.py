@@ -61,7 +61,7 @@ def is_disk_trouble(error: BaseException) -> bool:
 
 
 @contextmanager
-def told(place: Path) -> Iterator[None]:
+def told(place: Path | str) -> Iterator[None]:
     """Raise what is exhaustion as ExhaustedError, naming the file where one is known and else `place`."""
     try:
         yield

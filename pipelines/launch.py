@@ -15,6 +15,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from pipelines.assets.shell import Installation
 from pipelines.definitions import build_definitions
 from pipelines.errors import ProfileError
+from pipelines.exhaustion import told
 from pipelines.instance import open_instance, process_tags
 from pipelines.partitions import range_tags
 from pipelines.sources.landing import delivery_days
@@ -45,7 +46,8 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
     if everything:
         run_config["ops"] = {"ingest": {"config": {"everything": True}}}
     run_id = str(uuid4())
-    with open_instance(installation.settings) as instance, ended_by_sigterm():
+    root = installation.settings.root
+    with told(root), open_instance(installation.settings) as instance, ended_by_sigterm():
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=run_id,
