@@ -172,6 +172,8 @@ class Register:
         lookups: dict[str, LookupTable],
         marks: Marks,
     ) -> None:
+        if owner.holds_rows:  # then what is its duplicate stays so: equal files may be many, such as empty ones
+            others = [other for other in others if other.duplicate_of != owner.file_id]
         for other in others:
             if other.holds_rows:
                 self._remove_rows(other, marks)
