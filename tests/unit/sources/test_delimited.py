@@ -1,7 +1,6 @@
 """The reader of delimited text: what it takes, what it refuses, and where it says the fault is."""
 
 import codecs
-import json
 from pathlib import Path
 from typing import Any
 
@@ -289,48 +288,3 @@ def test_any_ascii_sign_may_delimit_and_quote(read: Any, signs: tuple[str, str])
     content = f"a{delimiter}b\n1{delimiter}{quote}x{delimiter}{quote * 2}{quote}\n2{delimiter}y\n"
     found = read(content.encode(), delimiter=delimiter, quote=quote)
     assert found.rows == [{"a": "1", "b": f"x{delimiter}{quote}"}, {"a": "2", "b": "y"}]
-
-
-# ------------------------------------------------------------------------------------------------------------ real data
-
-
-def test_csv_spectrum_is_read_as_its_authors_expect(real_data: Path, tmp_path: Path) -> None:
-    folder = real_data / "hostile-csv" / "csv-spectrum"
-    files = sorted((folder / "csvs").glob("*.csv"))
-    assert len(files) == 11
-    for file in files:
-        content = file.read_bytes()
-        if not content.endswith(b"\n"):
-            with pytest.raises(FileRefusedError, match="may be cut"):
-                Read(file, Notation())
-            content += b"\n"
-        copy = tmp_path / file.name
-        copy.write_bytes(content)
-        expected = json.loads((folder / "json" / f"{file.stem}.json").read_text(encoding="utf-8"))
-        assert Read(copy, Notation()).rows == expected, file.name
-
-
-def test_files_that_must_fail_load_nothing_wrong(real_data: Path, tmp_path: Path) -> None:
-    folder = real_data / "hostile-csv" / "csv-test-data" / "csv"
-    for file in sorted(folder.glob("bad-*.csv")):
-        copy = tmp_path / file.name
-        copy.write_bytes(file.read_bytes() and file.read_bytes() + b"\n")
-        try:
-            found = Read(copy, Notation(), ("foo", "bar", "baz"))
-        except FileRefusedError:
-            continue
-        assert (found.rows, len(found.rejects)) == ([], 1), file.name
-
-
-def test_files_that_must_be_read_give_the_expected_cells(real_data: Path, tmp_path: Path) -> None:
-    folder = real_data / "hostile-csv" / "csv-test-data"
-    for expected_file in sorted((folder / "json").glob("*.json")):
-        expected = json.loads(expected_file.read_text(encoding="utf-8"))
-        content = (folder / "csv" / f"{expected_file.stem}.csv").read_bytes()
-        if expected_file.stem in ("all-empty", "header-no-rows") or not expected:
-            continue  # the first has no header; the second no records
-        copy = tmp_path / "file.csv"
-        copy.write_bytes(content if content.endswith(b"\n") else content + b"\n")
-        rows = [list(row.values()) for row in Read(copy, Notation()).rows]
-        cells = [list(row.values()) for row in expected] if isinstance(expected[0], dict) else expected[1:]
-        assert rows == cells, expected_file.stem
