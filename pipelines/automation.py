@@ -15,6 +15,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pipelines.arrivals import arrived
 from pipelines.assets.shell import Installation
 from pipelines.instance import reap
+from pipelines.redaction import no_secret_told, redacted
 from pipelines.settings import Settings
 
 NIGHTLY_AT = "0 2 * * *"
@@ -78,7 +79,8 @@ def arrival_sensor(installation: Installation) -> dg.SensorDefinition:
         description="Starts a run for each delivery day that has files the ledger does not know.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        arrivals = arrived(installation, context.cursor)
+        with no_secret_told():
+            arrivals = arrived(installation, context.cursor)
         run_requests = [
             dg.RunRequest(run_key=f"{day}:{digest}", partition_key=day.isoformat())
             for day, digest in arrivals.ready.items()
@@ -148,13 +150,15 @@ def check_failure_alert(settings: Settings) -> dg.SensorDefinition:
 
 def alert(settings: Settings, log: Logger, text: str) -> None:
     """Log the text and post it to the webhook as {"text": ...}; a deaf webhook is logged, never raised."""
+    text = redacted(text)
     log.warning(text)
     if not settings.webhook_url:
         return
     try:
         requests.post(settings.webhook_url, json={"text": f"Opscope: {text}"}, timeout=ALERT_TIMEOUT_SECONDS)
     except requests.RequestException as error:
-        log.warning(f"the webhook could not be reached: {error}")
+        # Its text holds the address, which is a secret.
+        log.warning(f"the webhook could not be reached: {type(error).__name__}")
 
 
 def sensors(installation: Installation) -> Sequence[dg.SensorDefinition]:

@@ -1,6 +1,5 @@
 """The command line. It parses, calls what Dagster calls too, and prints; it decides nothing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -15,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from pipelines import printing
 from pipelines.errors import OpscopeError
 from pipelines.exhaustion import told
+from pipelines.redaction import no_secret_told
 from pipelines.resources import Warehouse
-from pipelines.settings import REPOSITORY, Settings
+from pipelines.settings import REPOSITORY, Settings, keep_private
 
 if TYPE_CHECKING:
     from pipelines.launch import Launched
@@ -41,16 +41,16 @@ errors = Console(stderr=True)
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], show_default=False)]
 ProfileName = Annotated[str | None, typer.Option("--profile", help="A shipped profile's name or a profile file.")]
+Host = Annotated[str, typer.Option(help="Other than loopback only where OPSCOPE_BEHIND_PROXY is set.")]
 LandingUrl = Annotated[str | None, typer.Option("--landing", help="Folder or fsspec URL of the deliveries.")]
 
 
 def main() -> None:
     """Run the command; an error an operator can act on is one message, not a traceback."""
-    # What we write holds personal data: the group may read it, nobody else.
-    os.umask(0o027)
+    keep_private()
     try:
         # Also what Dagster's own records and the check report run into.
-        with told("this machine"):
+        with no_secret_told(), told("this machine"):
             app()
     except OpscopeError as error:
         errors.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
@@ -193,12 +193,33 @@ def demo(
 
 
 @app.command()
-def dev(context: typer.Context, profile: ProfileName = None, landing: LandingUrl = None, port: int = 3000) -> None:
+def dev(
+    context: typer.Context,
+    profile: ProfileName = None,
+    landing: LandingUrl = None,
+    host: Host = "127.0.0.1",
+    port: int = 3000,
+) -> None:
     """Open the Dagster UI on the loopback address: webserver, daemon, schedule and sensors."""
     from pipelines.service import serve
 
-    out.print(f"The Dagster UI will be on http://127.0.0.1:{port} in about half a minute; Ctrl-C ends it.")
-    serve(settings_of(context, profile=profile, landing=landing), port)
+    out.print(f"The Dagster UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
+    serve(settings_of(context, profile=profile, landing=landing), host, port)
+
+
+@app.command()
+def view(
+    context: typer.Context,
+    profile: ProfileName = None,
+    landing: LandingUrl = None,
+    host: Host = "127.0.0.1",
+    port: int = 3001,
+) -> None:
+    """Open a Dagster UI that shows everything and can change nothing."""
+    from pipelines.service import view as serve_viewers
+
+    out.print(f"The viewers' UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
+    serve_viewers(settings_of(context, profile=profile, landing=landing), host, port)
 
 
 @app.command()

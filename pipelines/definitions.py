@@ -9,7 +9,7 @@ from pipelines.assets.raw import raw_assets
 from pipelines.assets.shell import Installation, Progress, no_progress
 from pipelines.automation import jobs, nightly_schedule, sensors
 from pipelines.partitions import delivery_days
-from pipelines.settings import Settings
+from pipelines.settings import Settings, keep_private
 from pipelines.sources.profiles import load_profile
 from pipelines.transforms import DbtGraph
 
@@ -40,4 +40,5 @@ def build_definitions(installation: Installation) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` loads: the installation that the environment names."""
+    keep_private()
     return build_definitions(installation_of(Settings()))

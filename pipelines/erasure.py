@@ -234,6 +234,7 @@ def _take_out_of_copies(
 ) -> list[str]:
     """Every landed copy without the persons; the delivered paths of those that had one."""
     copies = LandedCopies(settings.landed_path)
+    copies.holds_back = True
     copies.clean()
     lookups = Lookups(copies, settings.landing_url)
     files: dict[str, list[tuple[str, str, date | None]]] = {}

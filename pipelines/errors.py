@@ -1,13 +1,17 @@
 """Errors that an operator can act on: each names what, where, why and what to do about it."""
 
+from pipelines.redaction import redacted
+
 
 class OpscopeError(Exception):
     """An error with a place, a cause and a remedy.
 
-    `place` is a file, key, table or record; `cause` says what is wrong there; `remedy` says what to do.
+    `place` is a file, key, table or record; `cause` says what is wrong there; `remedy` says what to do. None of them
+    says a secret: what is quoted from elsewhere may hold one.
     """
 
     def __init__(self, place: str, cause: str, remedy: str) -> None:
+        place, cause, remedy = redacted(place), redacted(cause), redacted(remedy)
         super().__init__(f"{place}: {cause}. {remedy}")
         self.place = place
         self.cause = cause

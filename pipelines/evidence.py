@@ -101,6 +101,17 @@ def findings(connection: duckdb.DuckDBPyConnection, profile: Profile | None, tod
     yield from quarantine(connection)
     yield from reconciliation(connection, profile)
     yield from checks(connection)
+    yield from erasures(connection)
+
+
+def erasures(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Whether every erasure that was begun was finished."""
+    (counts,) = connection.execute("select count(*), count(completed_at) from ops.erasures").fetchall()
+    if counts[0] > counts[1]:
+        remedy = "Some bytes of the person may be left: run `opscope erase` with the same number again."
+        yield Finding("erasures", "fail", f"{counts[0] - counts[1]} of {counts[0]} not finished", remedy)
+    else:
+        yield Finding("erasures", "ok", f"{counts[0]} finished")
 
 
 def pending(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:

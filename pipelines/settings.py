@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipelines.redaction import guard_logs, keep_secret, keep_secret_part, keep_secret_path
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DBT_PROJECT = REPOSITORY / "dbt_project"
 
@@ -28,10 +30,12 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("var"), description="Everything the product writes lives below this folder.")
     profile: str = Field(default="demo", description="Name of a shipped profile or path of a profile file.")
-    landing: str = Field(default="", description="Folder or fsspec URL of the deliveries; default <home>/landing.")
+    landing: str = Field(
+        default="", repr=False, description="Folder or fsspec URL of the deliveries; default <home>/landing."
+    )
     keep_versions: int = Field(default=3, ge=1, description="Published versions kept for rollback.")
     webhook_url: str = Field(
-        default="", description="Where run and check failures are posted as JSON; empty: log only."
+        default="", repr=False, description="Where run and check failures are posted as JSON; empty: log only."
     )
     memory_limit: str = Field(default="8GB", description="DuckDB's memory limit per process.")
     threads: int = Field(default=2, ge=1, description="DuckDB's threads per process.")
@@ -39,7 +43,14 @@ class Settings(BaseSettings):
     forecast_series: int = Field(default=5000, ge=1, description="Series (product and channel) forecast at most.")
     seed: int = Field(default=20260101, description="Seed of every random step.")
     failpoint: str = Field(default="", description="For tests: name:action[:turn] of pipelines.failpoints.")
+    behind_proxy: bool = Field(
+        default=False, description="A proxy with sign-in stands before the UI on another machine."
+    )
     max_runtime_seconds: int = Field(default=6 * 3600, description="A run still going after this is failed.")
+
+    def model_post_init(self, context: object, /) -> None:
+        keep_secret_part(self.landing)
+        keep_secret_path(self.webhook_url)
 
     @cached_property
     def root(self) -> Path:
@@ -82,7 +93,15 @@ class Settings(BaseSettings):
 
 def secret(name: str) -> str:
     """The environment variable that a profile names for a database URL or the like; raises KeyError when unset."""
-    return os.environ[name]
+    value = os.environ[name]
+    keep_secret(value)
+    return value
+
+
+def keep_private() -> None:
+    """What this process writes holds personal data: the group may read it, nobody else. And no log tells a secret."""
+    os.umask(0o027)
+    guard_logs()
 
 
 def export_for_dbt(settings: Settings | None) -> None:

@@ -14,6 +14,7 @@ from pipelines.exhaustion import told
 from pipelines.failpoints import reach
 from pipelines.instance import sign
 from pipelines.quality.report import write_report
+from pipelines.redaction import no_secret_told
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
@@ -58,7 +59,7 @@ class Installation:
         """
         root, run_id = self.settings.root, context.run.run_id
         sign(context.instance, context.run)
-        with told(root), lease.writer(self.settings, f"{name} of run {run_id}"):
+        with no_secret_told(), told(root), lease.writer(self.settings, f"{name} of run {run_id}"):
             try:
                 # Told here too: a full disk reaches dbt's errors as well, and for it a second try may help.
                 with told(root):

@@ -50,11 +50,10 @@ def cleanse(copies: LandedCopies, content_sha256: str, readings: Sequence[Readin
     """
     path = copies.path_of(content_sha256)
     readings = [replace(each, path=path, erased=erased) for each in readings]
-    if not any(knows_persons(each.feed) for each in readings):
-        return False
     try:
         found = _found(readings, erased)
         if not found.persons:
+            copies.keep(content_sha256)
             return False
         fresh = copies.unfinished(content_sha256, "cleansed")
         is_written = _write_anew(path, fresh, readings, found)

@@ -92,10 +92,6 @@ class Ledger:
         found = self._standing(self._by_path.get((feed, source_path), ()))
         return [file for file in found if file.delivered_on == delivered_on]
 
-    def names(self, content_sha256: str) -> bool:
-        """Whether some file was delivered with this content."""
-        return any(content == content_sha256 for _, content in self._by_content)
-
     def with_content(self, feed: str, content_sha256: str) -> list[LedgerFile]:
         """The files of a feed that hold the same bytes and are not refused."""
         found = self._standing(self._by_content.get((feed, content_sha256), ()))

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 
 import duckdb
 
@@ -65,6 +64,8 @@ class Register:
     ) -> None:
         self._connection = connection
         self._erased = erased
+        # From the first erasure on, whatever lands is looked through before it may stay; lookup files never are.
+        copies.holds_back = bool(erased)
         self._profile = profile
         self._copies = copies
         self._lookups = lookups
@@ -79,7 +80,7 @@ class Register:
         landed = None
         try:
             landed = self._copies.land(delivery.source_path, delivery.open)
-            lookups = self._lookups_of(delivery.source, delivery.delivered_on)
+            lookups = self._lookups.of(delivery.source, delivery.delivered_on)
             if self._erased and landed.is_new:
                 cleanse(self._copies, landed.content_sha256, self.readings(delivery, landed), self._erased)
             return self._accept(delivery, landed, lookups)
@@ -96,16 +97,8 @@ class Register:
             source = source_of(self._profile, feed, delivery.source_path)
             if source is not None:
                 file = self._candidate(replace(delivery, feed=feed, source=source), landed, {})
-                found.append(self.reading(file, source, self._lookups_of(source, delivery.delivered_on)))
+                found.append(self.reading(file, source, self._lookups.of(source, delivery.delivered_on)))
         return found
-
-    def _lookups_of(self, source: Source, delivered_on: date | None) -> dict[str, LookupTable]:
-        """The lookups of a source. Their copies are no deliveries: once somebody was erased, none is kept."""
-        lookups = self._lookups.of(source, delivered_on)
-        for lookup in lookups.values() if self._erased else ():
-            if not self._ledger.names(lookup.content_sha256):
-                self._copies.set_aside(lookup.content_sha256)
-        return lookups
 
     def _accept(self, delivery: Delivery, landed: Landed, lookups: dict[str, LookupTable]) -> Outcome:
         file = self._candidate(delivery, landed, lookups)
@@ -190,7 +183,7 @@ class Register:
             found = source_of(self._profile, file.feed, file.source_path)
             if found is None:
                 return file
-            source, lookups = found, self._lookups_of(found, file.delivered_on)
+            source, lookups = found, self._lookups.of(found, file.delivered_on)
         return self._read(file, self.reading(file, source, lookups), marks)
 
     def _read(self, file: LedgerFile, reading: Reading, marks: Marks) -> LedgerFile:
@@ -241,7 +234,7 @@ class Register:
             why = "Its file is not loaded, or its source is no longer in the profile."
             return {each.quarantine_id: why for each in releases}
         try:
-            lookups = self._lookups_of(source, file.delivered_on)
+            lookups = self._lookups.of(source, file.delivered_on)
             reading = self.reading(file, source, lookups)
             with self._transaction() as marks:
                 if file.mapping_digest != mapping_digest(file.feed, source, self._profile, lookups):

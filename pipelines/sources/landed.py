@@ -30,10 +30,15 @@ class Landed:
 
 
 class LandedCopies:
-    """The folder of landed copies."""
+    """The folder of landed copies.
+
+    Where it `holds_back`, a new copy lasts as long as the run, unless `keep` or `replace` says that it may stay: no
+    crash can leave one that was not looked through.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.holds_back = False
         self._unfinished = folder / "unfinished"
 
     def path_of(self, content_sha256: str) -> Path:
@@ -50,15 +55,22 @@ class LandedCopies:
         return self._unfinished / f"{content_sha256}.{kind}"
 
     def set_aside(self, content_sha256: str) -> None:
-        """Keep a copy for this run only: `clean` removes it, as it does after a crash."""
+        """Have a copy for this run only: `clean` removes it, as it does after a crash."""
         kept = self._kept(content_sha256)
         if kept.exists():
             kept.rename(self.unfinished(content_sha256, "aside"))
+
+    def keep(self, content_sha256: str) -> None:
+        """Let a copy that was held back stay."""
+        aside = self.unfinished(content_sha256, "aside")
+        if aside.exists():
+            self.replace(content_sha256, aside)
 
     def replace(self, content_sha256: str, fresh: Path) -> None:
         """Put a fresh file, one of `unfinished`, in the place of the copy."""
         with fresh.open("rb") as opened:
             self._keep(opened.fileno(), fresh, self._kept(content_sha256))
+        self.unfinished(content_sha256, "aside").unlink(missing_ok=True)
 
     def contents(self) -> list[str]:
         """The names of all copies kept."""
@@ -88,13 +100,14 @@ class LandedCopies:
                 copy.flush()
                 if not copy.tell():
                     raise FileRefusedError("empty_file", source_path, "has no bytes", "Have it sent again.")
-                path = self.path_of(digest.hexdigest())
-                is_new = not path.exists()
+                content = digest.hexdigest()
+                is_new = not self._kept(content).exists()
                 if is_new:
+                    path = self.unfinished(content, "aside") if self.holds_back else self._kept(content)
                     self._keep(copy.fileno(), unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
-        return Landed(path, digest.hexdigest(), delivered_bytes, is_new)
+        return Landed(self.path_of(content), content, delivered_bytes, is_new)
 
     @staticmethod
     def _keep(handle: int, unfinished: Path, path: Path) -> None:

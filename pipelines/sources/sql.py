@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from pipelines.errors import FileRefusedError
+from pipelines.exhaustion import is_disk_trouble
+from pipelines.redaction import redacted
 from pipelines.settings import secret
 from pipelines.sources.cells import ColumnKind
 from pipelines.sources.profiles import DAY_IN_QUERY, Source
@@ -45,7 +47,12 @@ def open_query(source: Source, day: date | None) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as spool:
         try:
             _fetch(source, day, address, spool, place)
-        except sa.exc.SQLAlchemyError as error:
+        except FileRefusedError:
+            raise
+        except Exception as error:
+            # Drivers have errors of their own, so all of them are taken, but those of our own disk.
+            if is_disk_trouble(error):
+                raise
             raise _failed(place, _without_secrets(error, address)) from error
         spool.seek(0)
         yield spool
@@ -74,7 +81,7 @@ def _without_secrets(error: Exception, address: sa.URL) -> str:
     cause = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     for hidden in (address.render_as_string(hide_password=False), str(address.password or "")):
         cause = cause.replace(hidden, "***") if hidden else cause
-    return cause.splitlines()[0]
+    return redacted(cause.splitlines()[0])
 
 
 def _fetch(source: Source, day: date | None, address: sa.URL, spool: BinaryIO, place: str) -> None:

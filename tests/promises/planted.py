@@ -18,6 +18,7 @@ from pipelines.launch import Launched, launch
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contracts
 from tests.promises.canaries import canary, in_bytes
+from tests.promises.payloads import PAYLOADS
 
 NUMBER = re.compile(rb"K\d{7}")
 # Columns of the deliveries by feed: what the contracts call personal, under the sender's names.
@@ -90,6 +91,7 @@ def plant(folder: Path, *, days: int = 3, seed: int = 7) -> Planted:
             _plant_file(path, seed, of_person)
     delivered = sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
     _refusals(landing / str(delivered[0]), seed, of_person)
+    _payloads(landing, delivered)
     settings = Settings.model_validate(
         {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
     )
@@ -164,6 +166,25 @@ def _refusals(day: Path, seed: int, of_person: dict[str, set[str]]) -> None:
     answer = {"id": "R1", "at": "never", "channel": "web", "scale": "none", "score": None, "text": f"I am {said[10]}"}
     (day / "feedback_refused.jsonl").write_text(json.dumps(answer) + "\n" + json.dumps({"text": said[11]})[:-1] + "\n")
     of_person[""].update(in_bytes(" ".join(said).encode()))
+
+
+def _payloads(landing: Path, days: list[date]) -> None:
+    """Orders for products whose numbers would do harm if anybody took them for more than text."""
+    header = next(csv.reader((landing / str(days[0]) / "web_orders.csv").read_text().splitlines()))
+    for day in days:
+        with (landing / str(day) / "web_orders_payloads.csv").open("w", newline="") as opened:
+            writer = csv.DictWriter(opened, header, restval="")
+            writer.writeheader()
+            for number, payload in enumerate(PAYLOADS):
+                order = {"order": f"PL{day:%d}{number}", "position": 1, "created": f"{day}T10:00:00Z", "sku": payload}
+                order |= {
+                    "customer": payload,
+                    "qty": 1 + number % 5,
+                    "price": "2.50",
+                    "discount": "0.00",
+                    "cost": "1.00",
+                }
+                writer.writerow(order | {"currency": "EUR", "state": "open", "void": "false"})
 
 
 def personal_columns() -> set[str]:
