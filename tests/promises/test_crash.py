@@ -47,7 +47,7 @@ def test_every_seam_is_reached_and_survived(nurseries: list[Nursery], nights: Ni
 def test_kills_at_random_moments_of_a_night(nurseries: list[Nursery], nights: Nights, trials, evidence) -> None:
     """Chains of kills: the recovery from one is the victim of the next, and the last recovery is let through."""
     kills = trials(200, 2000)
-    plan = chains(kills)
+    plan = chains(kills, random.Random(SEED))
 
     def survive(nursery: Nursery, chain: tuple[int, list[float]]) -> int:
         with copied(nights.template, nights.template.with_name(f"chain-{chain[0]}")) as home:
@@ -71,9 +71,8 @@ def test_kills_at_random_moments_of_a_night(nurseries: list[Nursery], nights: Ni
     )
 
 
-def chains(kills: int) -> list[list[float]]:
+def chains(kills: int, moments: random.Random) -> list[list[float]]:
     """Moments of kills as shares of a night, up to a little after its end."""
-    moments = random.Random(SEED)
     plan: list[list[float]] = []
     while (left := kills - sum(map(len, plan))) > 0:
         plan.append([moments.uniform(0.0, 1.1) for _ in range(min(left, moments.randint(1, LONGEST_CHAIN)))])

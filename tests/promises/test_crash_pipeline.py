@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.integration import conftest as installations
+from tests.promises import services
 from tests.promises import whole_runs as runs
 from tests.promises.test_crash import OF_A_PIPELINE
 from tests.promises.whole_runs import Home
@@ -75,7 +78,7 @@ def test_a_killed_run_is_made_good_by_the_next(undisturbed: Undisturbed, trials,
     """One home is killed at each seam in turn, the other at random; in both, recoveries are killed too."""
     with ThreadPoolExecutor(2) as pool:
         seams = pool.submit(hit_every_seam, undisturbed.homes[0], undisturbed)
-        random_kills = pool.submit(kill_at_random, undisturbed.homes[1], undisturbed, trials(8, 500))
+        random_kills = pool.submit(kill_at_random, undisturbed.homes[1], undisturbed, trials(3, 500))
     evidence(
         "P7",
         "SIGKILL at each named seam between and inside the steps of a whole run through Dagster and dbt: after one "
@@ -87,5 +90,26 @@ def test_a_killed_run_is_made_good_by_the_next(undisturbed: Undisturbed, trials,
         "SIGKILL at uniform moments of a whole run through Dagster and dbt, recoveries among the victims: after one "
         "rerun everything is equal, and no run stays started",
         trials=random_kills.result(),
+        seed=SEED,
+    )
+
+
+def test_a_killed_service_goes_on_by_itself(undisturbed: Undisturbed, tmp_path: Path, trials, evidence) -> None:
+    """A run sent through GraphQL, and the processes around it killed: nobody but a supervisor does anything."""
+    kills = trials(0, 50)
+    if not kills:
+        pytest.skip("of the soak tier alone: each kill costs minutes of waiting for the daemon")
+    moment = random.Random(SEED)
+    landing = undisturbed.homes[0].path.parent / "landing"
+    victims = [*services.VICTIMS, *(moment.choice(services.VICTIMS) for _ in range(kills - len(services.VICTIMS)))]
+    for number, victim in enumerate(victims):
+        home = installations.Home(tmp_path / str(number), str(landing / "profile.yml"), landing)
+        services.survived(home, runs.day_names(landing), victim, moment)
+        assert undisturbed.homes[0].nursery.run(runs.standing, home.path).or_fail() == undisturbed.standing, victim
+    evidence(
+        "P7",
+        f"SIGKILL of {', '.join(sorted(set(victims)))} of webserver, daemon, code server and run worker during a run "
+        "launched over GraphQL: it is tried again by itself, everything is equal, no run stays started",
+        trials=len(victims),
         seed=SEED,
     )

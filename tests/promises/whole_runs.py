@@ -5,8 +5,6 @@ does the rest. A home stays at its place, because what is parsed knows where the
 """
 
 import importlib
-import importlib.util
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -44,12 +42,15 @@ def settings_at(home: Path) -> Settings:
     )
 
 
+def import_all(*names: str) -> None:
+    """Import what is otherwise imported where it is used."""
+    for name in names:
+        importlib.import_module(name)
+
+
 def warm(home: str) -> None:
     """Warms a nursery for one home."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for name in ("great_expectations", "models_ml.engine", "pipelines.quality.gx", "dbt.cli.main", "git"):
-        if importlib.util.find_spec(name.partition(".")[0]) is not None:
-            importlib.import_module(name)
+    import_all("great_expectations", "models_ml.engine", "pipelines.quality.gx", "dbt.cli.main")
     installation = installation_of(settings_at(Path(home)))
     installation.transforms.parse()
     _warmed.append(installation)
@@ -60,15 +61,19 @@ def days_of(installation: Installation) -> tuple[date, date]:
     return first, first + timedelta(days=DAYS - 1)
 
 
+def day_names(landing: Path) -> list[str]:
+    return sorted(path.name for path in landing.iterdir() if path.is_dir() and path.name[:2] == "20")
+
+
 def run() -> None:
     """`opscope run` over all days, without its process."""
     launched = launch(_warmed[0], "nightly", *days_of(_warmed[0]))
     assert launched.is_success, launched.failures
 
 
-def standing() -> dict[str, object]:
-    """All that the home says, apart from who wrote it when."""
-    settings = _warmed[0].settings
+def standing(home: Path | None = None) -> dict[str, object]:
+    """All that a home says, apart from who wrote it when."""
+    settings = settings_at(home) if home else _warmed[0].settings
     with Warehouse(settings).read() as connection:
         found: dict[str, object] = {table: content_digest(connection, table) for table in COMPARED}
         found |= digests(connection, ("raw", "staging", "intermediate", "marts", "ml", "reports"))
