@@ -34,11 +34,13 @@ def open_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, requested: S
     """Write the stage's as-of days to `ops.build_scope` and return them, oldest first.
 
     Grades look back at the vintages of earlier days, and KPIs at both, so a day that is computed for the first time, or
-    anew because knowledge changed, makes the stage's later days and all reports from that day on stale too. Days stay
-    stale until `close_scope`, so a crash in between leaves them to the next run.
+    anew because knowledge changed, makes the stage's later days and all reports from that day on stale too. A day that
+    is forecast is reported as well: until then nothing may be published, not by another run either. Days stay stale
+    until `close_scope`, so a crash in between leaves them to the next run.
     """
     connection.executemany(
-        "insert into ops.as_of_days select ?, ?, true on conflict do nothing", [[stage, day] for day in requested]
+        "insert into ops.as_of_days select ?, ?, true on conflict do nothing",
+        [[each, day] for each in (stage, "reports") for day in requested],
     )
     connection.execute(
         """

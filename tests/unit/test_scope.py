@@ -65,9 +65,19 @@ def test_a_crash_leaves_the_days_to_the_next_run(connection: duckdb.DuckDBPyConn
 
 
 def test_dbt_is_told_exactly_the_days_computed(connection: duckdb.DuckDBPyConnection) -> None:
-    open_scope(connection, "ml", [D1, D2])
+    compute(connection, "ml", D1, D2)
+    compute(connection, "reports", D1, D2)
     open_scope(connection, "reports", [D2])
     assert connection.execute("select as_of from ops.build_scope").fetchall() == [(D2,)]
+
+
+def test_a_day_that_is_forecast_waits_for_its_reports(connection: duckdb.DuckDBPyConnection) -> None:
+    """Another run that published meanwhile would show forecasts of a day without its KPIs."""
+    compute(connection, "ml", D1)
+    compute(connection, "reports", D1)
+    compute(connection, "ml", D2)
+    assert connection.execute("select stage, as_of from ops.as_of_days where is_stale").fetchall() == [("reports", D2)]
+    assert compute(connection, "reports", D1) == [D1, D2]
 
 
 def test_days_computed_before_the_transforms_took_a_delivery_up_are_computed_again(
