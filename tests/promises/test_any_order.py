@@ -1,0 +1,130 @@
+"""Days loaded in any order and any way end in the same tables, and no day knows what came after it (P4, P8)."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from pipelines.demo import generate
+from tests.promises.plans import (
+    Setting,
+    delivered_files,
+    follow,
+    forecast_too,
+    fresh_home,
+    full_run,
+    land,
+    shared_beginning,
+)
+from tests.promises.replayed import AS_OF_TABLES, Recording, Replayed
+
+SEED = 8
+DAYS = 60
+BEGINNINGS = 4
+# Every so many plans one is also forecast as of all days, which takes as long as all the rest of it.
+FORECAST_EVERY = 10
+CHUNK_DAYS = 5
+# A file costs the same time whatever is in it, so of these only some are kept.
+SELDOM = {"customers.csv": 6, "inventory.parquet": 3, "feedback.jsonl": 2}
+
+
+@pytest.fixture(scope="module")
+def setting(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """Sixty delivery days with late files, corrections and dirt: few order lines and not every feed each day."""
+    landing = tmp_path_factory.mktemp("sixty") / "landing"
+    generate(landing, days=DAYS, scale=0.02, history_days=60, seed=SEED)
+    for name, every in SELDOM.items():
+        for number, path in enumerate(sorted(landing.glob(f"20*/{name}"))):
+            if number % every:
+                path.unlink()
+    days = sorted(date.fromisoformat(path.name) for path in landing.iterdir() if path.name[:2] == "20")
+    assert len(days) == DAYS
+    return Setting(landing, days, recording, tmp_path_factory.mktemp("plans"))
+
+
+@pytest.fixture(scope="module")
+def full(setting: Setting) -> Replayed:
+    """One run over all days."""
+    return full_run(setting)
+
+
+@pytest.fixture(scope="module")
+def full_forecast(setting: Setting, full: Replayed) -> Replayed:
+    """One run over all days, forecasts too."""
+    return forecast_too(setting, full)
+
+
+def test_any_plan_ends_in_the_tables_of_one_run(
+    setting: Setting,
+    full: Replayed,
+    full_forecast: Replayed,
+    trials: Callable[[int, int], int],
+    evidence: Callable[..., None],
+) -> None:
+    plans = trials(40, 200)
+    expected = {False: full.digests(), True: full_forecast.digests()}
+    # dbt's manifest stays here: the plans need none, and it is large.
+    shared = replace(setting, recording=replace(setting.recording, manifest=None))
+    with ProcessPoolExecutor(max_workers=2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        beginnings = list(pool.map(_begin, [(shared, SEED + number) for number in range(BEGINNINGS)]))
+        asked = [
+            (shared, beginnings[number % BEGINNINGS], 1000 * SEED + number, number % FORECAST_EVERY == 0)
+            for number in range(plans)
+        ]
+        try:
+            for (_, _, seed, with_forecasts), found in zip(asked, pool.map(_follow, asked), strict=True):
+                assert found.keys() == expected[with_forecasts].keys()
+                differing = [table for table, digest in expected[with_forecasts].items() if found[table] != digest]
+                assert not differing, f"plan {seed}: {differing}"
+        finally:
+            pool.shutdown(cancel_futures=True)
+    forecast = sum(1 for *_, with_forecasts in asked if with_forecasts)
+    evidence(
+        "P8",
+        f"random plans over {DAYS} days (splits, orders, overlaps, repeats, launches beside one another, files late, "
+        f"missing or wrong at first) end in the tables of one run, {forecast} of them forecast too",
+        trials=plans,
+        seed=SEED,
+    )
+
+
+def _begin(asked: tuple) -> object:
+    setting, seed = asked
+    return shared_beginning(setting, seed).settings.root.parent
+
+
+def _follow(asked: tuple) -> dict[str, str]:
+    setting, beginning, seed, with_forecasts = asked
+    return follow(setting, beginning, seed, with_forecasts=with_forecasts)
+
+
+def test_as_of_tables_depend_on_deliveries_up_to_their_day_alone(
+    setting: Setting, evidence: Callable[..., None]
+) -> None:
+    """An installation that has only ever seen the deliveries up to a day says of these days what one says that has
+    seen them all, forecasts and grades included."""
+    growing = fresh_home(setting, "growing")
+    cutoffs = setting.days[CHUNK_DAYS - 1 :: CHUNK_DAYS]
+    for cutoff in cutoffs:
+        chunk = [day for day in setting.days if day <= cutoff][-CHUNK_DAYS:]
+        land(
+            setting, growing, [path for path in delivered_files(setting) if date.fromisoformat(path.parts[0]) in chunk]
+        )
+        growing.ingest((chunk[0], chunk[-1]))
+        growing.transform()
+        growing.forecast(chunk)
+        growing.report(chunk)
+        knew, knows = growing.known_as_of(cutoff), full_forecast.known_as_of(cutoff)
+        for table in AS_OF_TABLES:
+            assert knew[table] == knows[table], f"{table} as of {cutoff}"
+        assert knew["reports.fct_kpi_values"]
+    assert growing.digests() == full_forecast.digests()
+    evidence(
+        "P8",
+        "as-of tables up to a day, forecasts included, are those of an installation that saw nothing after it",
+        trials=len(cutoffs),
+        seed=SEED,
+    )
