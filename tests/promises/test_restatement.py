@@ -157,7 +157,7 @@ def test_rows_that_a_changed_rate_writes_again_are_judged_again(
         # What a broken transform would do: history no longer says what was delivered, and facts are written from it.
         ((spoilt,),) = connection.execute(
             """
-            update intermediate.int_order_lines_versioned set quantity = quantity + 1
+            update intermediate.int_order_lines_versioned set ordered_at = ordered_at + interval 1 second
             where known_to is null and known_from = $first and currency <> 'EUR'
             """,
             {"first": first},
