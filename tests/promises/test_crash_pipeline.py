@@ -51,7 +51,7 @@ def hit_every_seam(home: Home, undisturbed: Undisturbed) -> int:
     home.empty()
     for name in sorted(OF_A_PIPELINE):
         assert home.nursery.run(runs.run, failpoint=f"{name}:kill").was_killed, f"{name} was not reached"
-    stopped = home.nursery.start(runs.run, failpoint="ingest.before_commit:stop")
+    stopped = home.nursery.start(runs.run, failpoint="step.left:stop")
     assert stopped.is_stopped()
     stopped.send(signal.SIGTERM)
     stopped.send(signal.SIGCONT)
