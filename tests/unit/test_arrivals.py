@@ -29,6 +29,14 @@ def test_a_new_file_is_ready_at_the_second_look(tmp_path: Path) -> None:
     assert set(arrived(installation_of(shop), first.cursor).ready) == {DAY}
 
 
+def test_a_run_that_died_before_it_made_a_table_hides_no_file(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.put(PATH, line("A"))
+    with shop.warehouse.write():
+        pass
+    assert set(looked_at_twice(shop).ready) == {DAY}
+
+
 def test_a_growing_file_waits(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.put(PATH, line("A"))
