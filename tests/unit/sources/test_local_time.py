@@ -11,7 +11,7 @@ from pipelines.sources.local_time import EPOCH, SECOND, to_utc
 
 
 def ticks(*parts: int) -> int:
-    return round((datetime(*parts, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND  # type: ignore[arg-type]
+    return round((datetime(*parts, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"])
