@@ -81,7 +81,7 @@ def run(settings: Settings, days: list[date]) -> Launched:
         os.umask(before)
 
 
-def plant(folder: Path, *, days: int = 3, seed: int = 7) -> Planted:
+def plant(folder: Path, *, days: int = 2, seed: int = 7) -> Planted:
     """Deliver the company and run it, as one in-process Dagster run over all days."""
     landing = folder / "landing"
     generate(landing, days=days, scale=0.02, history_days=60, seed=seed)

@@ -45,7 +45,7 @@ def test_no_byte_of_the_erased_stays_and_all_else_does(
 ) -> None:
     """Every format and every way of being refused, filtered, superseded or a duplicate; with other people each time."""
     people = 0
-    for trial in range(trials(3, 40)):
+    for trial in range(trials(2, 40)):
         shop = stocked(Shop(tmp_path / str(trial), seed=SEED + trial))
         gone = random.Random(SEED + trial).sample(shop.people, 1 + trial % 3)
         staying = [person for person in shop.people if person not in gone]
@@ -197,7 +197,7 @@ def test_a_killed_erasure_is_finished_by_the_next(
     assert whole["left"] == {}
     chance = random.Random(SEED)
     killed = 0
-    for trial in range(trials(8, 200)):
+    for trial in range(trials(6, 200)):
         home = _home(template, f"killed{trial}")
         child = nursery.start(erasing.erase_in, tmp_path, home, 2)
         killed += child.killed_after(chance.uniform(0, 1.1 * whole["seconds"])).was_killed
