@@ -102,7 +102,7 @@ def _follow(asked: tuple) -> dict[str, str]:
 
 
 def test_as_of_tables_depend_on_deliveries_up_to_their_day_alone(
-    setting: Setting, evidence: Callable[..., None]
+    setting: Setting, full_forecast: Replayed, evidence: Callable[..., None]
 ) -> None:
     """An installation that has only ever seen the deliveries up to a day says of these days what one says that has
     seen them all, forecasts and grades included."""
