@@ -68,7 +68,7 @@
         'measures': {
             'counts': '1',
             'quantity_on_hand': 'versions.quantity_on_hand',
-            'inventory_value_base': 'coalesce(' ~ money(times('versions.quantity_on_hand', 'versions.unit_cost')) ~ ', 0)',
+            'inventory_value_base': 'coalesce(' ~ product_amount('versions.quantity_on_hand', 'versions.unit_cost', decimals=7) ~ ', 0)',
         },
     },
 ] %}

@@ -122,13 +122,18 @@ def test_redelivery_is_a_no_op(shop: Shop) -> None:
 
 
 def test_new_content_under_the_same_path_replaces_the_old_and_marks_what_left(shop: Shop) -> None:
+    shop.put("2024-01-01/other.csv", line("C"))
     shop.put("2024-01-02/a.csv", line("A", at="2023-12-30 00:00:00"), line("B"))
     shop.ingest()
     shop.execute("delete from ops.stale_days")
     shop.put("2024-01-02/a.csv", line("B", price="9.00"))
     report = shop.ingest()
-    assert shop.loaded() == [("B", 1, "9.0000", DAY2)]
-    assert shop.query("select status, records_seen from ops.files order by 1") == [("loaded", 1), ("superseded", 2)]
+    assert shop.loaded() == [("B", 1, "9.0000", DAY2), ("C", 1, "10.0000", DAY1)]
+    assert shop.query("select status, records_seen from ops.files order by all") == [
+        ("loaded", 1),
+        ("loaded", 1),
+        ("superseded", 2),
+    ]
     assert shop.stale() == [("order_lines", DAY2, date(2023, 12, 30))]
     assert report.changed_days == [DAY2]
     shop.assert_balanced()
