@@ -220,8 +220,9 @@ def deliver(warehouse: Warehouse, lines: list[Line], rates: list[Rate]) -> None:
     profile: Any = SimpleNamespace(
         company="random", title="Random", base_currency=BASE, time_zone="UTC", country="DE", starts_on=FIRST
     )
-    with warehouse.transaction() as connection:
+    with warehouse.write() as connection:
         ops.prepare(connection, profile)
+    with warehouse.transaction() as connection:
         forecasting.prepare(connection)
         connection.executemany(
             """

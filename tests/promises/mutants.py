@@ -140,7 +140,7 @@ MUTANTS = (
         "pipelines/quality/gate.py",
         "        where r.passed is null or r.table_version <> v.version or not r.passed\n",
         "        where r.passed is null or not r.passed\n",
-        ("tests/unit/quality/test_gate.py",),
+        ("tests/unit/quality/test_gate_refusals.py",),
     ),
     Mutant(
         "retention removes the version that is served",

@@ -249,6 +249,9 @@ def test_a_moved_clock_changes_no_table_and_no_order_of_versions(
     )
 
 
+ALIVE, GONE = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+
+
 def test_a_moved_clock_frees_no_lease_and_kills_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evidence: Callable[..., None]
 ) -> None:
@@ -257,17 +260,17 @@ def test_a_moved_clock_frees_no_lease_and_kills_no_run(
     home = Settings(home=tmp_path)
     living = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = Path(f"/proc/{living.pid}/stat").read_text().rpartition(")")[2].split()[19]
-    gone = {PROCESS_TAG: process_tags()[PROCESS_TAG].partition("@")[0] + "@1"}
+    ours, _, _ = process_tags("any")[PROCESS_TAG].partition("@")
     with lease.writer(home, "a night"), open_instance(home) as instance:
         for _ in range(4):
             with pytest.raises(WarehouseError, match="has been writing"), lease.writer(home, "another"):
                 pass
-        for tags in ({PROCESS_TAG: f"{living.pid}@{started}"}, gone):
-            instance.add_run(dg.DagsterRun(job_name="nightly", tags=tags, status=DagsterRunStatus.STARTED))
-        (reaped,) = reap(instance)
-        run = instance.get_run_by_id(reaped)
-        assert run is not None
-        assert run.tags[PROCESS_TAG] == gone[PROCESS_TAG]
+        for run_id, process in ((ALIVE, f"{living.pid}@{started}"), (GONE, f"{ours}@1")):
+            tags = {PROCESS_TAG: f"{process}/{run_id}"}
+            instance.add_run(
+                dg.DagsterRun(job_name="nightly", run_id=run_id, tags=tags, status=DagsterRunStatus.STARTED)
+            )
+        assert reap(instance) == [GONE]
         assert reap(instance) == []
     living.communicate(b"\n")
     evidence("P13", "under a clock that is set back and forth no lease is lost and only a dead run is reaped", trials=4)
