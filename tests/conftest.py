@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.promises.evidence import PROPERTY, Claim
+from tests.promises.evidence import PROPERTY, Claim, commit_of_the_code
 
 if TYPE_CHECKING:
     from tests.promises.planted import Planted
@@ -50,6 +50,6 @@ def evidence(request: pytest.FixtureRequest, record_property: Callable[[str, obj
     tier = "soak" if request.config.getoption("--soak") else "ci"
 
     def note(promise: str, claim: str, *, trials: int, seed: int | None = None) -> None:
-        record_property(PROPERTY, Claim(promise, claim, trials, seed, tier).as_text())
+        record_property(PROPERTY, Claim(promise, claim, trials, seed, tier, commit_of_the_code()).as_text())
 
     return note

@@ -26,7 +26,7 @@ mutation ($parameters: LaunchBackfillParams!) {
 STATUS = """
 query ($id: String!) {
   partitionBackfillOrError(backfillId: $id) {
-    ... on PartitionBackfill { status error { message } runs(limit: 50) { id status } }
+    ... on PartitionBackfill { status error { message } runs(limit: 50) { id status tags { key value } } }
   }
 }
 """

@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -53,13 +54,14 @@ the rate of failure at about 3/*n* (95 %).
 
 @dataclass(frozen=True)
 class Claim:
-    """What a test has shown: which promise, what was tried, how often, from which seed."""
+    """What a test has shown: which promise, what was tried, how often, from which seed, with which code."""
 
     promise: str
     claim: str
     trials: int
     seed: int | None
     tier: str
+    commit: str
 
     def __post_init__(self) -> None:
         assert self.promise in PROMISES, f"{self.promise} is none of the promises"
@@ -67,6 +69,18 @@ class Claim:
 
     def as_text(self) -> str:
         return json.dumps(asdict(self))
+
+
+@cache
+def commit_of_the_code() -> str:
+    """The commit tested, marked where files differ from it; `unknown` in a copy without git."""
+    described = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or "unknown"
 
 
 def claims(results: Path) -> list[tuple[Claim, str]]:
@@ -82,7 +96,7 @@ def claims(results: Path) -> list[tuple[Claim, str]]:
     return sorted(found, key=lambda line: (int(line[0].promise[1:]), line[0].claim))
 
 
-def page(found: list[tuple[Claim, str]], commit: str) -> str:
+def page(found: list[tuple[Claim, str]]) -> str:
     """The page as Markdown."""
     lines = [HEAD]
     for promise, text in PROMISES.items():
@@ -94,7 +108,7 @@ def page(found: list[tuple[Claim, str]], commit: str) -> str:
         lines += ["| shown | n | seed | tier | commit | test |", "|---|---:|---:|---|---|---|"]
         lines += [
             f"| {claim.claim} | {claim.trials:,} | {'' if claim.seed is None else claim.seed} | {claim.tier} "
-            f"| {commit} | `{test}` |"
+            f"| {claim.commit} | `{test}` |"
             for claim, test in shown
         ]
         lines.append("")
@@ -103,15 +117,10 @@ def page(found: list[tuple[Claim, str]], commit: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.promises.evidence", description=__doc__)
-    parser.add_argument("results", type=Path, help="the JUnit file of a session")
+    parser.add_argument("results", type=Path, nargs="+", help="the JUnit files of sessions")
     given = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    PAGE.write_text(page(claims(given.results), commit), encoding="utf-8")
+    found = [line for results in given.results for line in claims(results)]
+    PAGE.write_text(page(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from tests.promises.evidence import PROPERTY, Claim, claims, page
 
-SHOWN = Claim("P9", "reads <while> a run publishes & rolls back", 10_000, 7, "ci")
+SHOWN = Claim("P9", "reads <while> a run publishes & rolls back", 10_000, 7, "ci", "abc1234")
 
 
 def results(folder: Path, outcome: str) -> Path:
@@ -25,7 +25,7 @@ def test_a_passed_test_gives_a_line_with_its_count_seed_and_commit(tmp_path: Pat
     found = claims(results(tmp_path, ""))
 
     assert found == [(SHOWN, "test_readers::test_reads")]
-    assert f"| {SHOWN.claim} | 10,000 | 7 | ci | abc1234 | `test_readers::test_reads` |" in page(found, "abc1234")
+    assert f"| {SHOWN.claim} | 10,000 | 7 | ci | abc1234 | `test_readers::test_reads` |" in page(found)
 
 
 @pytest.mark.parametrize("outcome", ["<failure/>", "<error/>", "<skipped/>"])
@@ -35,6 +35,6 @@ def test_a_test_that_did_not_pass_proves_nothing(tmp_path: Path, outcome: str) -
 
 def test_a_claim_needs_a_promise_and_a_trial() -> None:
     with pytest.raises(AssertionError, match="none of the promises"):
-        Claim("P99", "anything", 1, None, "ci")
+        Claim("P99", "anything", 1, None, "ci", "abc1234")
     with pytest.raises(AssertionError, match="nothing was tried"):
-        Claim("P1", "anything", 0, None, "ci")
+        Claim("P1", "anything", 0, None, "ci", "abc1234")
