@@ -34,6 +34,9 @@ def build_definitions(installation: Installation) -> dg.Definitions:
         jobs=jobs(installation),
         schedules=[nightly_schedule(installation)],
         sensors=sensors(installation),
+        # Of runs without a job too, such as a backfill from the UI. A run is one process, start to end, which signs it:
+        # one process per step would look dead between two steps, and import everything five times.
+        executor=dg.in_process_executor,
     )
 
 

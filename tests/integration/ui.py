@@ -85,5 +85,6 @@ class Ui:
         raise AssertionError(self.log.read_text())
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        # SIGINT is ignored where the tests themselves run in the background of a shell.
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=PATIENCE_SECONDS)

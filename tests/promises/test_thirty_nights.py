@@ -42,7 +42,7 @@ def test_a_backfill_of_thirty_days_equals_thirty_nights(
         ui.stop()
 
     assert ended["status"] == "COMPLETED_SUCCESS", ended
-    assert {run["status"] for run in ended["runs"]} == {"SUCCESS"}
+    assert [run["status"] for run in ended["runs"]] == ["SUCCESS"]
     assert backfilled.digests() == nightly.digests()
     evidence(
         "P8", "nights, one process each, that end in the tables of one backfill from the UI", trials=nights, seed=SEED
