@@ -119,8 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.promises.evidence", description=__doc__)
     parser.add_argument("results", type=Path, nargs="+", help="the JUnit files of sessions")
     given = parser.parse_args()
-    found = [line for results in given.results for line in claims(results)]
-    PAGE.write_text(page(found), encoding="utf-8")
+    # Of a claim shown in several sessions the last one counts.
+    newest = {(claim.claim, test): (claim, test) for results in given.results for claim, test in claims(results)}
+    PAGE.write_text(page(list(newest.values())), encoding="utf-8")
 
 
 if __name__ == "__main__":
