@@ -5,7 +5,6 @@ to do from what is there, so an erasure that was killed is finished by starting 
 in `pipelines.ingestion.erased`, how copies do in `cleansing`.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
+from pipelines.durable import sync
 from pipelines.errors import FileRefusedError, OpscopeError
 from pipelines.forecasting import forecast
 from pipelines.ingestion.cleansing import cleanse, may_name
@@ -345,11 +345,6 @@ def rewrite(warehouse: Warehouse) -> None:
         connection.execute("detach fresh")
         connection.execute("checkpoint")
     fresh.chmod(0o640)
-    for path in (fresh, fresh.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if path == fresh:
-            fresh.replace(warehouse.path)
+    sync(fresh)
+    fresh.replace(warehouse.path)
+    sync(fresh.parent)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.durable import sync
 from pipelines.errors import WarehouseError
 from pipelines.sources.chunks import Reject
 from pipelines.sources.contracts import Contract
@@ -78,11 +79,7 @@ class ErasedPersons:
             opened.flush()
             os.fsync(opened.fileno())
         fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
 
     def __bool__(self) -> bool:
         return bool(self.pseudonyms)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.durable import sync
 from pipelines.errors import WarehouseError
 from pipelines.failpoints import reach
 from pipelines.publishing.contents import Content, LogEntry, comments, log, write_comments
 from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted_table
-from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, StoredFile, sequence_of, stored_file, sync
+from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, StoredFile, sequence_of, stored_file
 
 CANDIDATE = "candidate"
 # What every DuckDB from 1.0 on reads; the warehouse itself is written for the pinned one alone.

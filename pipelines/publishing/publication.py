@@ -13,6 +13,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from pipelines.durable import sync
 from pipelines.failpoints import reach
 from pipelines.publishing.build import Served, build
 from pipelines.publishing.contents import Content, LogEntry, check_summary, content, data_through, log
@@ -28,7 +29,6 @@ from pipelines.publishing.versions import (
     prune,
     read_manifest,
     sequence_of,
-    sync,
     verify,
     versions_path,
 )

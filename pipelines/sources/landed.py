@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.durable import sync
 from pipelines.errors import FileRefusedError
 from pipelines.failpoints import reach
 from pipelines.sources.archives import unpacked
@@ -116,9 +117,5 @@ class LandedCopies:
         os.fsync(handle)
         path.parent.mkdir(exist_ok=True)
         unfinished.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
         reach("ingest.landed")
