@@ -105,8 +105,8 @@ def full_refresh(watch: Watch, *, home: str, landing: str, first: str, last: str
 
 def by_days(watch: Watch, *, home: str, landing: str, first: str, last: str) -> dict[str, int]:
     """What the five steps of a run do, called one after the other without an orchestrator."""
-    from pipelines.forecasting import forecast
     from pipelines.ingestion import ingest
+    from pipelines.modelling.stage import build_ml
     from pipelines.quality.checks import run_checks
     from pipelines.release import release
     from pipelines.stages import build_marts, build_reports
@@ -124,7 +124,7 @@ def by_days(watch: Watch, *, home: str, landing: str, first: str, last: str) -> 
     with watch("transform"):
         build_marts(warehouse, transforms, graph, days, run_id="bench")
     with watch("forecast"):
-        written = forecast(settings, profile, warehouse, days, run_id="bench", progress=_no_progress)
+        written = build_ml(settings, profile, warehouse, days, run_id="bench", progress=_no_progress)
         run_checks(warehouse, "ml", written, run_id="bench")
     with watch("report"):
         build_reports(warehouse, transforms, graph, days, run_id="bench")

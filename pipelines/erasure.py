@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from pipelines.durable import sync
 from pipelines.errors import FileRefusedError, OpscopeError
-from pipelines.forecasting import forecast
 from pipelines.ingestion.cleansing import cleanse, may_name
 from pipelines.ingestion.erased import ERASED, MESSAGE, PERSON, ErasedPersons, knows_persons, lost_columns
 from pipelines.ingestion.loading import Reading, business_from, day_facts
 from pipelines.ingestion.marks import note_days
+from pipelines.modelling.stage import build_ml
 from pipelines.ops import REFUSALS, prepare
 from pipelines.quality.checks import run_checks
 from pipelines.quality.report import write_report
@@ -307,7 +307,7 @@ def _compute(
         build_marts(warehouse, transforms, graph, days, run_id=RUN_ID)
     waiting = _stale_as_of_days(warehouse, "ml")
     if waiting:
-        written = forecast(settings, profile, warehouse, waiting, run_id=RUN_ID, progress=lambda *_: None)
+        written = build_ml(settings, profile, warehouse, waiting, run_id=RUN_ID, progress=lambda *_: None)
         run_checks(warehouse, "ml", written, run_id=RUN_ID)
     waiting = _stale_as_of_days(warehouse, "reports")
     if waiting:

@@ -1,6 +1,6 @@
 """The two dbt stages of a run as plain functions: build, note what was written, judge it.
 
-Ingestion, forecasting and publishing are functions of their own packages; Dagster's assets call all of them.
+Ingestion, modelling and publishing are functions of their own packages; Dagster's assets call all of them.
 """
 
 from collections.abc import Iterable, Sequence

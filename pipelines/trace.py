@@ -42,7 +42,7 @@ SUMS = {
     FORECASTS: ("as_of", "product_id", "channel_id"),
 }
 SHOWN_FILES = 20
-# As pipelines.forecasting.HISTORY_DAYS; importing it would load the modelling libraries.
+# As pipelines.modelling.demand.HISTORY_DAYS; importing it would load the modelling libraries.
 FORECAST_HISTORY_DAYS = 731
 
 KNOWN_ROWS = re.compile(

@@ -1,4 +1,4 @@
-"""Demand forecasts and their grades, as of each delivery day."""
+"""What the models compute (`pipelines.modelling`), as of each delivery day."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -7,12 +7,14 @@ import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
 from pipelines.assets.shell import Event, Installation, selected, step_assets
-from pipelines.forecasting import COMMENTS, TABLES, forecast
+from pipelines.modelling.stage import TABLES, build_ml
+from pipelines.modelling.tables import MlTable
 from pipelines.partitions import days_of
 from pipelines.pictures import forecast_against_actuals
 from pipelines.quality.checks import run_checks
 
-ML_TABLES = [f"ml.{table}" for table in TABLES]
+ML_TABLES = [table.full_name for table in TABLES]
+PICTURED = ("ml.demand_forecasts", "ml.forecast_accuracy")
 
 
 def ml_assets(installation: Installation) -> dg.AssetsDefinition:
@@ -20,7 +22,7 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
     def ml(context: dg.AssetExecutionContext) -> Iterator[Event]:
         days = days_of(context)
         with installation.step("forecast", context) as run_id:
-            written = forecast(
+            written = build_ml(
                 installation.settings,
                 installation.profile,
                 installation.warehouse,
@@ -31,18 +33,17 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
             outcomes = run_checks(installation.warehouse, "ml", written, run_id=run_id)
             picture = forecast_against_actuals(installation.warehouse, max(written))
             rows = _row_counts(installation)
-        about = {
+        about: dict[str, dg.MetadataValue] = {
             "data_through": dg.MetadataValue.text(max(days).isoformat()),
             "days_computed": dg.MetadataValue.int(len(written)),
         }
+        pictured: dict[str, dg.MetadataValue] = {"forecast_against_actuals": dg.MetadataValue.md(picture or "none yet")}
         results: list[Event] = [
             dg.MaterializeResult(
                 asset_key=dg.AssetKey(table.split(".")),
                 metadata=about
-                | {
-                    "dagster/row_count": rows[table],
-                    "forecast_against_actuals": dg.MetadataValue.md(picture or "none yet"),
-                },
+                | {"dagster/row_count": dg.MetadataValue.int(rows[table])}
+                | (pictured if table in PICTURED else {}),
             )
             for table in ML_TABLES
         ]
@@ -51,21 +52,19 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
     return ml
 
 
-def _spec(table: str, installation: Installation) -> dg.AssetSpec:
-    comments = COMMENTS[table]
-    deps = {"demand_forecasts": [["marts", "fct_order_lines"]], "forecast_accuracy": [["ml", "demand_forecasts"]]}
+def _spec(table: MlTable, installation: Installation) -> dg.AssetSpec:
     columns = [
-        dg.TableColumn(name=name, type=kind, description=comments[name])
-        for name, kind in (definition.split()[:2] for definition in TABLES[table].split(","))
+        dg.TableColumn(name=name, type=table.type_of(name), description=comment)
+        for name, (_, comment) in table.columns.items()
     ]
     return dg.AssetSpec(
-        key=["ml", table],
-        deps=deps[table],
-        description=comments[""],
+        key=["ml", table.name],
+        deps=[dep.split(".") for dep in table.deps],
+        description=table.description,
         group_name="ml",
         kinds={"scikitlearn", "duckdb"},
-        owners=["team:demand-planning"],
-        metadata={"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"ml.{table}"},
+        owners=[table.owner],
+        metadata={"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": table.full_name},
         partitions_def=installation.partitions,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.forecasting import prepare as prepare_forecasts
+from pipelines.modelling.stage import prepare as prepare_ml
 from pipelines.ops import prepare
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
 from pipelines.sources.contracts import contract
@@ -394,7 +394,7 @@ def test_examples_of_the_rules_hold(full_build: Company) -> None:
 
 def test_examples_of_kpis_and_reports_hold(full_build: Company) -> None:
     with full_build.connect() as connection:
-        prepare_forecasts(connection)
+        prepare_ml(connection)
     full_build.transform("kpis", "reports")
     statuses = full_build.run("test", "--select", "kpis,test_type:unit", "reports,test_type:unit")
     assert len(statuses) >= 25

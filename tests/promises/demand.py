@@ -12,7 +12,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from pipelines import forecasting, ops
+from pipelines import ops
+from pipelines.modelling.stage import TABLES, build_ml
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile, load_profile
@@ -43,14 +44,16 @@ class Shop:
                 connection.execute(statement)
 
     def forecast(self, days: Sequence[date]) -> None:
-        forecasting.forecast(self.settings, self.profile, self.warehouse, days, run_id="run", progress=lambda *_: None)
+        build_ml(self.settings, self.profile, self.warehouse, days, run_id="run", progress=lambda *_: None)
 
     def as_of(self, day: date) -> dict[str, pd.DataFrame]:
         """What the forecast tables say as of the day; forecasts to six decimals."""
         found = {}
         with self.warehouse.read() as connection:
-            for table in forecasting.TABLES:
-                found[table] = rounded(connection.execute(f"from ml.{table} where as_of = ? order by all", [day]).df())
+            for table in TABLES:
+                found[table.name] = rounded(
+                    connection.execute(f"from {table.full_name} where as_of = ? order by all", [day]).df()
+                )
         return found
 
 

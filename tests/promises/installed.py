@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pipelines.demo import generate
-from pipelines.forecasting import forecast
 from pipelines.ingestion import ingest
+from pipelines.modelling.stage import build_ml
 from pipelines.publishing import Publication
 from pipelines.quality.checks import run_checks
 from pipelines.release import release
@@ -48,7 +48,7 @@ class Installed:
         return self.publish(run_id)
 
     def forecast(self, days: list[date], run_id: str = "run") -> None:
-        written = forecast(self.settings, self.profile, self.warehouse, days, run_id=run_id, progress=silent)
+        written = build_ml(self.settings, self.profile, self.warehouse, days, run_id=run_id, progress=silent)
         run_checks(self.warehouse, "ml", written, run_id=run_id)
 
     def publish(self, run_id: str = "run") -> Publication:

@@ -196,7 +196,7 @@ MUTANTS = (
     Mutant(
         "a forecast knows what came later",
         "P16",
-        "pipelines/forecasting.py",
+        "pipelines/modelling/demand.py",
         "                where known_from <= $day and (known_to is null or known_to > $day)\n",
         "                where known_to is null and $day is not null\n",
         ("tests/promises/test_models.py",),

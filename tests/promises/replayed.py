@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 
 from benchmarks.recording import Statement, parsed, record_build, replay
-from pipelines.forecasting import forecast
-from pipelines.forecasting import prepare as prepare_forecasts
 from pipelines.ingestion import ingest
+from pipelines.modelling.stage import build_ml
+from pipelines.modelling.stage import prepare as prepare_ml
 from pipelines.ops import prepare
 from pipelines.publishing import Publication, publish
 from pipelines.publishing.digest import content_digest, digests
@@ -66,7 +66,7 @@ def record(folder: Path, profile: str) -> Recording:
     warehouse = Warehouse(settings)
     with warehouse.write() as connection:
         prepare(connection, load_profile(profile))
-        prepare_forecasts(connection)
+        prepare_ml(connection)
     project = parsed(settings)
     taken = []
     for _ in range(2):
@@ -128,7 +128,7 @@ class Replayed:
             connection.commit()
 
     def forecast(self, days: Sequence[date]) -> None:
-        forecast(self.settings, self.profile, self.warehouse, days, run_id="run", progress=silent)
+        build_ml(self.settings, self.profile, self.warehouse, days, run_id="run", progress=silent)
 
     def report(self, days: Sequence[date]) -> None:
         """KPIs and reports, as `stages.build_reports` has dbt build them."""

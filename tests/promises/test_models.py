@@ -19,7 +19,9 @@ import pytest
 
 from models_ml import engine
 from models_ml.frames import FrameError
-from pipelines import forecasting
+from pipelines.modelling.demand import Demand
+from pipelines.modelling.forecasts import DemandForecasts
+from pipelines.modelling.grades import ForecastGrades
 from pipelines.quality.checks import run_checks
 from tests.promises.demand import DAYS, DEMAND, FIRST, HORIZON, LAST, Shop, made_demand, open_shop, poisons, rounded
 
@@ -141,61 +143,60 @@ def planted(leak: Leak) -> Iterator[None]:
         setattr(leak.owner, leak.function, sound)
 
 
-FORECASTER = forecasting._Forecaster
 LEAKS = [
     Leak(
         "demand by its own day, whenever it became known",
-        FORECASTER,
-        "known_demand",
+        Demand,
+        "known",
         "where known_on <= $day and ordered_on <= $day",
         "where ordered_on <= $day",
     ),
     Leak(
         "the business day taken for the day of knowledge",
-        FORECASTER,
+        Demand,
         "__init__",
         "ordered_on, known_on, sum(quantity_delta)",
         "ordered_on, ordered_on as known_on, sum(quantity_delta)",
     ),
     Leak(
         "today's category of a product",
-        FORECASTER,
-        "known_demand",
+        Demand,
+        "known",
         "where known_from <= $day and (known_to is null or known_to > $day)",
         "where known_to is null",
     ),
     Leak(
         "a category that is known to end later is no category",
-        FORECASTER,
-        "known_demand",
+        Demand,
+        "known",
         "(known_to is null or known_to > $day)",
         "known_to is null",
     ),
     Leak(
         "the series that will sell most",
-        FORECASTER,
-        "known_demand",
+        Demand,
+        "known",
         "from known\n            where date > $day - 365",
         "from (select product_id || $separator || channel_id as series_id, quantity from demand)",
     ),
     Leak(
         "a model fitted six weeks later",
-        FORECASTER,
+        DemandForecasts,
         "vintage",
-        "engine.training_origin(day, self._profile.starts_on)",
-        "engine.training_origin(day, self._profile.starts_on) + timedelta(days=45)",
+        "engine.training_origin(day, self._context.profile.starts_on)",
+        "engine.training_origin(day, self._context.profile.starts_on) + timedelta(days=45)",
     ),
     Leak(
         "grades against demand as corrected since",
-        forecasting,
-        "_grade",
+        ForecastGrades,
+        "_know_actuals",
         "where known_on <= $day and ordered_on between",
         "where ordered_on between",
     ),
     Leak(
         "grades up to the last day that will be known",
-        forecasting,
-        "_grade",
+        ForecastGrades,
+        "_know_actuals",
         "select max(target_on) from actuals where quantity > 0",
         "select max(known_on) from demand",
     ),

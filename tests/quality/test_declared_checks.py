@@ -8,7 +8,8 @@ import duckdb
 import pytest
 from deliveries import deliver
 
-from pipelines import forecasting, ops
+from pipelines import ops
+from pipelines.modelling.stage import prepare as prepare_ml
 from pipelines.quality.checks import CheckOutcome, run_checks
 from pipelines.quality.rules import Stage
 from pipelines.quality.suites import suites
@@ -263,7 +264,7 @@ def build(connection: duckdb.DuckDBPyConnection, stage: Stage, days: list[date])
                 name = table.removeprefix("marts.dim_").removesuffix("s")
                 connection.execute(f"insert into {table} ({name}_id, {name}_key) values ('(unknown)', -1)")
     elif stage == "ml":
-        forecasting.prepare(connection)
+        prepare_ml(connection)
         for day in days:
             connection.execute(FORECASTS.format(day=day))
             connection.execute(ACCURACY.format(day=day))

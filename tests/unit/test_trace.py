@@ -183,6 +183,6 @@ def test_every_fact_and_dimension_is_traceable() -> None:
 
 
 def test_the_forecast_looks_back_as_far_as_the_forecaster() -> None:
-    from pipelines.forecasting import HISTORY_DAYS
+    from pipelines.modelling.demand import HISTORY_DAYS
 
     assert FORECAST_HISTORY_DAYS == HISTORY_DAYS

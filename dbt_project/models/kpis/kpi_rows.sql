@@ -10,7 +10,7 @@ select
     numerator,
     denominator,
     n,
-    {{ spread_columns() | join(',\n    ') }}
+    squares
 from {{ ref(model) }}
 {%- if not loop.last %}
 union all

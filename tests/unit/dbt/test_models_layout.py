@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.modelling import dbt_sources as ml_sources
+from pipelines.modelling.stage import TABLES
 from pipelines.settings import DBT_PROJECT
 from pipelines.sources.contracts import contracts
 from pipelines.sources.dbt_sources import SOURCES_FILE, sources_text, write_sources
@@ -60,6 +62,15 @@ def all_tests() -> list[dict[str, Any]]:
 
 def test_raw_sources_are_what_the_contracts_say() -> None:
     assert SOURCES_FILE.read_text(encoding="utf-8") == sources_text(), "run `python -m pipelines.sources.dbt_sources`"
+
+
+def test_ml_sources_are_what_the_producers_declare(tmp_path: Path) -> None:
+    written = ml_sources.SOURCES_FILE.read_text(encoding="utf-8")
+    assert written == ml_sources.sources_text(), "run `python -m pipelines.modelling.dbt_sources`"
+    ml_sources.write_sources(tmp_path / "sources.yml")
+    tables = yaml.safe_load((tmp_path / "sources.yml").read_text(encoding="utf-8"))["sources"][0]["tables"]
+    assert [table["name"] for table in tables] == [table.name for table in TABLES]
+    assert [list(table.columns) for table in TABLES] == [[each["name"] for each in t["columns"]] for t in tables]
 
 
 def test_sources_file_is_written_where_asked(tmp_path: Path) -> None:

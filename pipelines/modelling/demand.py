@@ -1,0 +1,76 @@
+"""Demand per product and channel as it was known at the end of a day: what forecasts are made of and graded against.
+
+Which orders are demand is said by the transforms (intermediate.int_demand_daily_deltas).
+"""
+
+from datetime import date
+
+import duckdb
+import pandas as pd
+
+from pipelines.settings import Settings
+
+# Forecasting looks this far back; older demand says nothing that two years do not.
+HISTORY_DAYS = 731
+# Between product and channel in a series id; no delivered value can hold it, control characters are refused.
+SEPARATOR = "\x1f"
+
+
+class Demand:
+    """Reads demand once, into the temporary table `demand`, and tells what of it was known on a day.
+
+    `demand` has one row per product, channel, business day and day of knowledge: the change in quantity that became
+    known on that day.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings, *, last: date) -> None:
+        self._connection = connection
+        self._settings = settings
+        connection.execute(
+            """
+            create or replace temp table demand as
+            select product_id, channel_id, ordered_on, known_on, sum(quantity_delta) as quantity
+            from intermediate.int_demand_daily_deltas
+            where ordered_on <= $last and known_on <= $last
+            group by all
+            """,
+            {"last": last},
+        )
+
+    def known(self, day: date) -> pd.DataFrame:
+        """Demand per series and business day as known at the end of `day`, with the attributes of the series.
+
+        The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last
+        year are kept.
+        """
+        return self._connection.execute(
+            """
+            with known as (
+                select
+                    product_id || $separator || channel_id as series_id,
+                    product_id,
+                    channel_id,
+                    ordered_on as date,
+                    sum(quantity)::double as quantity
+                from demand
+                where known_on <= $day and ordered_on <= $day and ordered_on > $day - $history
+                group by all
+                having sum(quantity) > 0
+            ), largest as (
+                select series_id
+                from known
+                where date > $day - 365
+                group by series_id
+                order by sum(quantity) desc, series_id
+                limit $series
+            ), products as (
+                select product_id, coalesce(category, '(none)') as category
+                from intermediate.int_products_versioned
+                where known_from <= $day and (known_to is null or known_to > $day)
+            )
+            select known.*, coalesce(products.category, '(unknown)') as category
+            from known semi join largest using (series_id) left join products using (product_id)
+            order by series_id, date
+            """,
+            {"separator": SEPARATOR, "day": day, "history": HISTORY_DAYS, "series": self._settings.forecast_series},
+        ).df()

@@ -1,0 +1,61 @@
+"""The stage of the models: which producers there are, and how their as-of days are written.
+
+What a producer computes does not belong here.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import duckdb
+
+from pipelines.failpoints import reach
+from pipelines.modelling import tables
+from pipelines.modelling.context import Context, Producer
+from pipelines.modelling.forecasts import DemandForecasts
+from pipelines.modelling.grades import ForecastGrades
+from pipelines.quality.versions import stamp_versions
+from pipelines.resources import Warehouse
+from pipelines.scope import close_scope, open_scope
+from pipelines.settings import Settings
+from pipelines.sources.profiles import Profile
+
+# In the order in which they write a day: a later one may read what an earlier one wrote.
+PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades)
+TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of all producers with their comments."""
+    tables.prepare(connection, TABLES)
+
+
+def build_ml(
+    settings: Settings,
+    profile: Profile,
+    warehouse: Warehouse,
+    requested: Sequence[date],
+    *,
+    run_id: str,
+    progress: Callable[[str, int, int], None],
+) -> list[date]:
+    """Write all tables of the requested days and of the stale ones; return the days written.
+
+    Each day is one transaction: a crash leaves whole days, and the others stale for the next run.
+    """
+    with warehouse.write() as connection:
+        prepare(connection)
+        days = open_scope(connection, "ml", requested)
+        first, last = (days[0], days[-1]) if days else (profile.starts_on, profile.starts_on)
+        context = Context(connection, settings, profile, first=first, last=last)
+        producers = [producer(context) for producer in PRODUCERS]
+        for done, day in enumerate(days):
+            progress("forecast", done, len(days))
+            connection.begin()
+            for producer in producers:
+                producer.write(day)
+            stamp_versions(connection, [table.full_name for table in TABLES], [day], run_id)
+            close_scope(connection, "ml", [day])
+            reach("forecast.before_commit")
+            connection.commit()
+        progress("forecast", len(days), len(days))
+    return days
