@@ -1,6 +1,7 @@
 """The engine from the command line, on Parquet panels: the one place here that touches files.
 
-python -m models_ml backtest --panel panel.parquet --horizon 28 --origins 3 --out forecasts.parquet
+python -m models_ml backtest --panel panel.parquet --horizon 28 --origins 3 --season 7 --quantiles 0.1,0.5,0.9 \
+    --out forecasts.parquet
 python -m models_ml evaluate --forecasts forecasts.parquet --panel panel.parquet --out scores.parquet
 """
 
@@ -13,12 +14,14 @@ import pandas as pd
 import typer
 
 from models_ml import engine, metrics
-from models_ml.frames import DATE, SERIES
+from models_ml.frames import DATE, KNOWN_AHEAD, SERIES
 from models_ml.periods import cadence_of, period_dates
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
-Panel = Annotated[Path, typer.Option(help="Parquet with series_id, date, quantity and static attributes.")]
+Panel = Annotated[
+    Path, typer.Option(help="Parquet with series_id, date, quantity, known-ahead columns and static attributes.")
+]
 Season = Annotated[int, typer.Option(help="7 for days, 52 for weeks, 12 for months.")]
 
 
@@ -26,6 +29,20 @@ def rolling_origins(last: date, *, horizon: int, count: int, season: int) -> lis
     """The last `count` origins, a horizon apart, whose whole horizon has come true by `last`; the earliest first."""
     back = -horizon * np.arange(count, 0, -1)
     return [day.item() for day in period_dates(back, last, cadence_of(season))]
+
+
+def read_panel(path: Path) -> pd.DataFrame:
+    """A panel with its text as categories: ids repeat for every period, and millions of them would fill the memory."""
+    panel = pd.read_parquet(path)
+    texts = [
+        name for name in panel.columns if isinstance(panel[name].dtype, pd.StringDtype) or panel[name].dtype == object
+    ]
+    return panel.astype(dict.fromkeys(texts, "category"))
+
+
+def _known_ahead_of(history: pd.DataFrame) -> pd.DataFrame | None:
+    names = [name for name in KNOWN_AHEAD if name in history.columns]
+    return history[[SERIES, DATE, *names]] if names else None
 
 
 @app.command()
@@ -38,9 +55,17 @@ def backtest(
     quantiles: Annotated[str, typer.Option(help="Levels between 0 and 1, with commas.")] = "0.1,0.5,0.9",
     seed: Annotated[int, typer.Option(help="Seed of all drawing.")] = 0,
     country: Annotated[str | None, typer.Option(help="ISO code, for public holidays.")] = None,
+    known_ahead: Annotated[
+        Path | None, typer.Option(help="Parquet of series_id, date, price, promotion, holiday.")
+    ] = None,
+    every_model: Annotated[bool, typer.Option(help="Every model's forecasts, or those in force.")] = True,
 ) -> None:
-    """Forecast from past origins as if each were the present."""
-    history = pd.read_parquet(panel)
+    """Forecast from past origins as if each were the present.
+
+    Price, promotion and holiday within the panel count as known ahead: each origin sees them past it, for the horizon.
+    """
+    history = read_panel(panel)
+    ahead = pd.read_parquet(known_ahead) if known_ahead is not None else _known_ahead_of(history)
     last = pd.to_datetime(history[DATE]).max().date()
     forecasts = engine.backtest(
         history,
@@ -50,6 +75,8 @@ def backtest(
         quantiles=[float(level) for level in quantiles.split(",")],
         seed=seed,
         country=country,
+        known_ahead=ahead,
+        every_model=every_model,
     )
     forecasts.to_parquet(out, index=False)
     series, days = forecasts[SERIES].nunique(), forecasts["origin"].nunique()
@@ -64,7 +91,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Parquet to write the scores to.")] = None,
 ) -> None:
     """Judge forecasts against what came true: one row per model, and one for those in force."""
-    scores = metrics.evaluate(pd.read_parquet(forecasts), pd.read_parquet(panel), season=season)
+    scores = metrics.evaluate(pd.read_parquet(forecasts), read_panel(panel), season=season)
     if out is not None:
         scores.to_parquet(out, index=False)
     typer.echo(scores.round(4).to_string(index=False))

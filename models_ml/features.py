@@ -4,6 +4,7 @@ Everything here looks at an origin's column and the columns before it, never pas
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,21 @@ class Snapshot:
         spread = np.sqrt(np.maximum(square - mean**2, 0))
         return np.asarray(np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0))
 
+    def recent(self, width: int) -> tuple[Floats, Ints]:
+        """The last `width` periods, one row a period, and the row of each series' first one (past the end if none)."""
+        begin = max(self.column + 1 - width, 0)
+        rows = np.ascontiguousarray(self.panel.values[:, begin : self.column + 1].T)
+        return rows, np.maximum(len(rows) - self.ages, 0)
+
+    @cached_property
+    def known_levels(self) -> dict[str, list[NDArray[np.float32]]]:
+        """The recent mean of each known-ahead number, over the base level's shortest and longest window."""
+        spans = (self.panel.cadence.base_windows[0][0], self.panel.cadence.base_windows[-1][0])
+        return {
+            name: [numbers[:, max(self.column + 1 - span, 0) : self.column + 1].mean(axis=1) for span in spans]
+            for name, numbers in self.panel.known.items()
+        }
+
     def is_discontinued(self) -> NDArray[np.bool_]:
         """Whether a series has had no demand for so long that none is expected."""
         latest = self.panel.last_sold[:, self.column]
@@ -142,10 +158,25 @@ def target_features(snapshot: Snapshot, base: Floats, target: int) -> Floats:
     scale = np.where(base > 0, base, np.nan)
     columns = [snapshot.phase_mean(target, seasons) / scale for seasons in (1, *panel.cadence.season_counts)]
     columns.append(np.full(len(base), float(target - snapshot.column)))
+    columns += _known_features(snapshot, target)
     for group in panel.groups.values():
         columns.append(_group_phase(snapshot, group, target)[group.codes])
         columns.append(_group_year(panel, group, snapshot.column, target)[group.codes])
     return np.column_stack(columns)
+
+
+def _known_features(snapshot: Snapshot, target: int) -> list[Floats]:
+    """What is known ahead of the target period, against what held while the base level was made.
+
+    A price as its ratio to the recent means; a promotion or holiday as itself and as its recent mean, which says how
+    much of it the base level holds already.
+    """
+    columns: list[Floats] = []
+    for name, numbers in snapshot.panel.known.items():
+        now = numbers[:, target].astype(np.float64)
+        recent = [level.astype(np.float64) for level in snapshot.known_levels[name]]
+        columns += [_ratio(now, level) for level in recent] if name == "price" else [now, recent[0]]
+    return columns
 
 
 def _group_phase(snapshot: Snapshot, group: Group, target: int) -> Floats:

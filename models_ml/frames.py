@@ -6,8 +6,13 @@ History, one row per series and period:
     series_id   text, never null
     date        the day, the first day of the week's label, or the first of the month
     quantity    demand, finite and not negative; a period without a row is a period without demand
-    price, promotion, holiday   optional, known in advance
+    price, promotion, holiday   optional numbers, see below
+    is_censored, unconstrained_quantity     optional, see `models_ml.censoring`; the engine reads neither
     any other column            a static attribute of the series (text); its last value counts
+
+Known ahead, a frame of its own because it may reach past the origin while demand may not: `series_id`, `date` and any
+of `price`, `promotion`, `holiday`, numbers or null. Within history the same columns speak of its own periods only, and
+a known-ahead frame overrides them. A price holds until the next one is known; no promotion or holiday known is none.
 
 Forecasts, one row per series, period and model: `FORECAST_COLUMNS`, then one column `q<level>` per quantile, then
 `is_selected`, true for exactly one model of each series and period.
@@ -18,11 +23,15 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 SERIES = "series_id"
 DATE = "date"
 QUANTITY = "quantity"
 KNOWN_AHEAD = ("price", "promotion", "holiday")
+IS_CENSORED = "is_censored"
+UNCONSTRAINED = "unconstrained_quantity"
+CENSORING = (IS_CENSORED, UNCONSTRAINED)
 FORECAST_COLUMNS = ("series_id", "origin", "date", "horizon", "model", "mean")
 IS_SELECTED = "is_selected"
 
@@ -58,7 +67,7 @@ def checked_levels(levels: Iterable[float]) -> tuple[float, ...]:
 
 def static_attributes(history: pd.DataFrame) -> list[str]:
     """Names of the static attribute columns, in alphabetical order."""
-    return sorted(str(name) for name in set(history.columns) - {SERIES, DATE, QUANTITY, *KNOWN_AHEAD})
+    return sorted(str(name) for name in set(history.columns) - {SERIES, DATE, QUANTITY, *KNOWN_AHEAD, *CENSORING})
 
 
 def validated(history: pd.DataFrame, origin: date | None = None) -> pd.DataFrame:
@@ -70,31 +79,71 @@ def validated(history: pd.DataFrame, origin: date | None = None) -> pd.DataFrame
         FrameError: a column is missing; a date or id is null; a quantity is negative, null or infinite; two rows share
             series and date; a static attribute is not text.
     """
-    _require_columns(history)
-    dates = pd.to_datetime(history[DATE]).astype("datetime64[s]")
-    if dates.isna().any():
-        raise FrameError("date: some rows have none. Give every row of the history its date.")
-    kept = history.assign(date=dates)
-    if origin is not None:
-        kept = kept[kept[DATE] <= pd.Timestamp(origin)]
-    if kept[SERIES].isna().any():
-        raise FrameError("series_id: some rows have none. Give every row the series it belongs to.")
-    kept = kept.assign(series_id=kept[SERIES].astype("str"), quantity=_quantities(kept[QUANTITY]))
-    _require_text(kept, static_attributes(history))
+    kept = known_rows(history, origin)
+    kept = kept.assign(series_id=kept[SERIES].astype("str"))
     kept = kept.sort_values([SERIES, DATE], kind="stable", ignore_index=True)
-    repeated = kept.duplicated([SERIES, DATE])
-    if repeated.any():
-        culprit = kept.loc[repeated, [SERIES, DATE]].iloc[0]
-        raise FrameError(
-            f"series {culprit[SERIES]} has several rows on {culprit[DATE]:%Y-%m-%d}. Sum them to one row a period."
-        )
+    refuse_repeats(kept, kept.duplicated([SERIES, DATE]).to_numpy())
     return kept
 
 
-def _require_columns(history: pd.DataFrame) -> None:
-    missing = [name for name in (SERIES, DATE, QUANTITY) if name not in history.columns]
+def known_rows(history: pd.DataFrame, origin: date | None = None) -> pd.DataFrame:
+    """As `validated`, but in the order they came, and two rows may share series and date."""
+    _require(history, (SERIES, DATE, QUANTITY))
+    kept = _dated(history, origin)
+    if kept[SERIES].isna().any():
+        raise FrameError("series_id: some rows have none. Give every row the series it belongs to.")
+    _require_text(kept, static_attributes(history))
+    return kept.assign(quantity=_quantities(kept[QUANTITY]))
+
+
+def known_ahead_rows(known_ahead: pd.DataFrame) -> pd.DataFrame:
+    """A known-ahead frame, typed: its columns of `KNOWN_AHEAD` as numbers, one row a series and period.
+
+    Raises:
+        FrameError: series, date or all of the known columns are missing; a value is infinite; rows repeat.
+    """
+    _require(known_ahead, (SERIES, DATE))
+    names = [name for name in KNOWN_AHEAD if name in known_ahead.columns]
+    if not names:
+        raise FrameError(f"known ahead: none of {', '.join(KNOWN_AHEAD)} is there. Give at least one, or no frame.")
+    kept = _dated(known_ahead[[SERIES, DATE, *names]], None)
+    refuse_repeats(kept, kept.duplicated([SERIES, DATE]).to_numpy())
+    return kept.assign(**{name: known_numbers(kept[name]) for name in names})
+
+
+def known_numbers(column: "pd.Series[float]") -> "pd.Series[float]":
+    """A known-ahead column as numbers; null where nothing is known.
+
+    Raises:
+        FrameError: a value is infinite.
+    """
+    numbers = pd.to_numeric(column).astype("float64")
+    if np.isinf(numbers.to_numpy()).any():
+        raise FrameError(f"{column.name}: some values are infinite. Leave unknown values null.")
+    return numbers
+
+
+def refuse_repeats(rows: pd.DataFrame, is_repeated: NDArray[np.bool_]) -> None:
+    """Raise `FrameError` naming the first of the rows that repeat a series and date."""
+    if is_repeated.any():
+        culprit = rows.loc[is_repeated, [SERIES, DATE]].iloc[0]
+        raise FrameError(
+            f"series {culprit[SERIES]} has several rows on {culprit[DATE]:%Y-%m-%d}. Sum them to one row a period."
+        )
+
+
+def _dated(rows: pd.DataFrame, origin: date | None) -> pd.DataFrame:
+    dates = pd.to_datetime(rows[DATE]).astype("datetime64[s]")
+    if dates.isna().any():
+        raise FrameError("date: some rows have none. Give every row of the history its date.")
+    kept = rows.assign(date=dates)
+    return kept if origin is None else kept[kept[DATE] <= pd.Timestamp(origin)]
+
+
+def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in rows.columns]
     if missing:
-        raise FrameError(f"history lacks {', '.join(missing)}. Give it the columns series_id, date and quantity.")
+        raise FrameError(f"history lacks {', '.join(missing)}. Give it the columns {', '.join(names)}.")
 
 
 def _quantities(column: "pd.Series[float]") -> "pd.Series[float]":

@@ -63,7 +63,7 @@ def seasonal_scales(history: pd.DataFrame, origin: date, *, season: int = 7) -> 
     Returns:
         `series_id`, `absolute_scale`, `square_scale`; NaN for a series no longer than a season.
     """
-    panel = Panel.of(history, origin, season)
+    panel = Panel.of(history, origin, season, whole=True)
     step = panel.values[:, season:] - panel.values[:, :-season] if panel.last >= season else panel.values[:, :0]
     inside = np.arange(season, season + step.shape[1])[None, :] - season >= panel.first[:, None]
     count = inside.sum(axis=1)

@@ -3,15 +3,26 @@
 Building it from a history frame belongs here; what is made of it (features, baselines) does not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models_ml.frames import DATE, QUANTITY, SERIES, static_attributes, validated
+from models_ml.frames import (
+    DATE,
+    KNOWN_AHEAD,
+    QUANTITY,
+    SERIES,
+    known_ahead_rows,
+    known_numbers,
+    known_rows,
+    refuse_repeats,
+    static_attributes,
+)
 from models_ml.periods import Cadence, Days, Floats, Ints, cadence_of, period_dates, period_numbers
 
 
@@ -19,40 +30,36 @@ class Spans:
     """Sums over spans of the columns of a matrix, each answered from running sums in constant time.
 
     Args:
-        values: numbers, one row per series, one column per period.
+        values: numbers, one row per series, one column per period, in column order (Fortran) to be quick.
         season: periods after which a phase repeats.
     """
 
-    def __init__(self, values: Floats, season: int) -> None:
+    def __init__(self, values: NDArray[Any], season: int) -> None:
         rows, columns = values.shape
-        self._running = np.zeros((rows, columns + 1))
-        np.cumsum(values, axis=1, out=self._running[:, 1:])
-        seasons = -(-columns // season)
-        padded = np.zeros((rows, (seasons + 1) * season))
-        padded[:, season : season + columns] = values
-        by_phase = padded.reshape(rows, seasons + 1, season)
-        np.cumsum(by_phase, axis=1, out=by_phase)
-        self._by_phase = padded
+        kind = np.float64 if values.dtype.kind == "f" else np.int32
+        self._running = np.zeros((columns + 1, rows), dtype=kind)
+        np.cumsum(values.T, axis=0, out=self._running[1:])
+        self._values = values
         self._season = season
         self._rows = np.arange(rows)
 
     def last(self, column: int, widths: Ints | int) -> Floats:
         """Sum of the `widths` columns that end with `column`, for every row; columns before the first count as 0."""
         starts = np.broadcast_to(np.maximum(column + 1 - np.asarray(widths), 0), self._rows.shape)
-        return np.asarray(self._running[:, column + 1] - self._running[self._rows, starts])
+        return np.asarray(self._running[column + 1] - self._running[starts, self._rows], dtype=np.float64)
 
     def between(self, first: int, last: int) -> Floats:
         """Sum of the columns `first` to `last`, both included, for every row."""
-        total: Floats = self._running[:, last + 1] - self._running[:, max(first, 0)]
-        return total
+        return np.asarray(self._running[last + 1] - self._running[max(first, 0)], dtype=np.float64)
 
     def phase(self, column: int, counts: Ints | int) -> Floats:
         """Sum of `column` and the columns one season, two seasons, ... before it, `counts` in all, for every row."""
-        season = self._season
-        starts = np.broadcast_to(np.asarray(column + season - np.asarray(counts) * season), self._rows.shape)
-        return np.asarray(
-            self._by_phase[:, column + season] - self._by_phase[self._rows, np.maximum(starts, column % season)]
-        )
+        counts = np.broadcast_to(np.asarray(counts), self._rows.shape)
+        total = np.zeros(len(self._rows))
+        most = min(int(counts.max(initial=0)), column // self._season + 1)
+        for back in range(most):
+            total += self._values[:, column - back * self._season] * (counts > back)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,7 @@ class Panel:
         attributes: static attributes, one row per series.
         origin: date of the last column.
         cadence: the rhythm of the columns.
+        known: what is known ahead, by name of `frames.KNOWN_AHEAD`: as `values`, with columns past the origin.
     """
 
     series: NDArray[np.object_]
@@ -74,25 +82,52 @@ class Panel:
     attributes: pd.DataFrame
     origin: date
     cadence: Cadence
+    known: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, history: pd.DataFrame, origin: date, season: int) -> "Panel":
-        """The panel of everything in `history` up to and including `origin`.
+    def of(
+        cls,
+        history: pd.DataFrame,
+        origin: date,
+        season: int,
+        *,
+        known_ahead: pd.DataFrame | None = None,
+        reach: int = 0,
+        whole: bool = False,
+    ) -> "Panel":
+        """The panel of what `history` says up to and including `origin`.
+
+        Args:
+            history: long frame, see `models_ml.frames`.
+            origin: the last period.
+            season: names the cadence.
+            known_ahead: known-ahead frame, may reach past the origin.
+            reach: periods past the origin to take from it.
+            whole: keep all periods, not only the cadence's memory.
 
         Raises:
-            FrameError: as `validated` and `period_numbers` raise it.
+            FrameError: as `frames.known_rows`, `frames.known_ahead_rows` and `period_numbers` raise it.
         """
-        rows = validated(history, origin)
+        rows = known_rows(history, origin)
         cadence = cadence_of(season)
         numbers = period_numbers(rows[DATE], origin, cadence)
-        codes, series = pd.factorize(rows[SERIES])
+        codes, series = _coded(rows[SERIES])
         offset = int(-numbers.min()) if len(rows) else 0
-        values = np.zeros((len(series), offset + 1))
-        values[codes, numbers + offset] = rows[QUANTITY].to_numpy()
+        offset = offset if whole else min(offset, cadence.memory - 1)
+        columns = numbers + offset
+        _refuse_repeats(rows, codes, numbers, len(series))
         first = np.full(len(series), offset, dtype=np.int64)
-        np.minimum.at(first, codes, numbers + offset)
-        attributes = rows.groupby(SERIES, sort=True)[static_attributes(rows)].last().reset_index(drop=True)
-        return cls(np.asarray(series, dtype=object), values, first, attributes, origin, cadence)
+        np.minimum.at(first, codes, np.maximum(columns, 0))
+        inside = columns >= 0
+        values = _matrix(len(series), offset + 1)
+        values[codes[inside], columns[inside]] = rows[QUANTITY].to_numpy()[inside]
+        attributes = pd.DataFrame(
+            {name: _last_values(rows[name], codes, numbers, len(series)) for name in static_attributes(rows)},
+            index=range(len(series)),
+        )
+        panel = cls(series, values, first, attributes, origin, cadence)
+        known = _known(panel, rows, known_ahead, reach)
+        return replace(panel, known=known)
 
     @property
     def last(self) -> int:
@@ -115,7 +150,7 @@ class Panel:
     @cached_property
     def sold_spans(self) -> Spans:
         """Counts of periods with demand."""
-        return Spans((self.values > 0).astype(np.float64), self.cadence.season)
+        return Spans(self.values > 0, self.cadence.season)
 
     @cached_property
     def square_spans(self) -> Spans:
@@ -123,11 +158,23 @@ class Panel:
         return Spans(self.values**2, self.cadence.season)
 
     @cached_property
-    def last_sold(self) -> Ints:
+    def last_sold(self) -> NDArray[np.int32]:
         """Column of the latest period with demand at or before each column, -1 where there was none."""
-        columns = np.where(self.values > 0, np.arange(self.values.shape[1]), -1)
-        latest: Ints = np.maximum.accumulate(columns, axis=1)
+        rows, columns = self.values.shape
+        latest = _matrix(rows, columns, kind=np.int32)
+        before = np.full(len(self.series), -1, dtype=np.int32)
+        for column in range(columns):
+            before[self.values[:, column] > 0] = column
+            latest[:, column] = before
         return latest
+
+    @cached_property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Whether all demand of a series comes in whole units, up to the origin."""
+        fractional = np.zeros(len(self.series), dtype=bool)
+        for column in self.values.T:
+            fractional |= column != np.floor(column)
+        return ~fractional
 
     @cached_property
     def groups(self) -> dict[str, "Group"]:
@@ -137,17 +184,92 @@ class Panel:
         return {name: Group.of(self, code) for name, code in codes.items() if len(self.series)}
 
 
+def _matrix(rows: int, columns: int, kind: Any = np.float64) -> NDArray[Any]:
+    """Zeros in column order: whoever reads the periods of all series one after the other reads memory in order."""
+    return np.zeros((columns, rows), dtype=kind).T
+
+
+def _coded(ids: "pd.Series[str]") -> tuple[Ints, NDArray[np.object_]]:
+    """Ids as numbers of the sorted ids, and the sorted ids."""
+    codes, found = pd.factorize(ids)
+    names = np.asarray(found.astype("str"), dtype=object)
+    order = np.argsort(names, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes], names[order]
+
+
+def _refuse_repeats(rows: pd.DataFrame, codes: Ints, numbers: Ints, count: int) -> None:
+    width = int(-numbers.min(initial=0)) + 1
+    cells = codes * width + (numbers + width - 1)
+    seen = np.zeros(count * width, dtype=bool)
+    seen[cells] = True
+    if np.count_nonzero(seen) < len(cells):
+        refuse_repeats(rows, pd.Series(cells).duplicated().to_numpy())
+
+
+def _last_values(column: "pd.Series[str]", codes: Ints, numbers: Ints, count: int) -> NDArray[np.object_]:
+    """Each series' last value that is not null; None without any."""
+    told = np.flatnonzero(column.notna().to_numpy())
+    latest = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(latest, codes[told], numbers[told])
+    chosen = told[numbers[told] == latest[codes[told]]]
+    values = np.full(count, None, dtype=object)
+    values[codes[chosen]] = column.iloc[chosen].to_numpy(dtype=object)
+    return values
+
+
+def _known(
+    panel: Panel, rows: pd.DataFrame, known_ahead: pd.DataFrame | None, reach: int
+) -> dict[str, NDArray[np.float32]]:
+    """The known-ahead columns of history, overridden by the known-ahead frame, without holes where that makes sense."""
+    frames = [rows]
+    if known_ahead is not None:
+        frames.append(known_ahead_rows(known_ahead))
+    known = {}
+    for name in KNOWN_AHEAD:
+        told = [frame for frame in frames if name in frame.columns]
+        if told:
+            matrix = np.full((panel.last + 1 + reach, len(panel.series)), np.nan, dtype=np.float32).T
+            for frame in told:
+                _tell(matrix, panel, frame, name)
+            known[name] = _filled(matrix) if name == "price" else np.nan_to_num(matrix)
+    return known
+
+
+def _tell(matrix: NDArray[np.float32], panel: Panel, frame: pd.DataFrame, name: str) -> None:
+    """Write what a frame knows into the matrix; other series and periods are passed over."""
+    told = frame[frame[name].notna()]
+    codes = pd.Index(panel.series).get_indexer(pd.Index(told[SERIES].astype("str").to_numpy(dtype=object)))
+    columns = period_numbers(told[DATE], panel.origin, panel.cadence) + panel.last
+    kept = (codes >= 0) & (columns >= 0) & (columns < matrix.shape[1])
+    matrix[codes[kept], columns[kept]] = known_numbers(told[name]).to_numpy()[kept]
+
+
+def _filled(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Holes take the value before them; those before the first value take that one."""
+    by_period = matrix.T
+    for periods in (range(1, len(by_period)), range(len(by_period) - 2, -1, -1)):
+        step = 1 if periods.step > 0 else -1
+        for period in periods:
+            hole = np.isnan(by_period[period])
+            by_period[period, hole] = by_period[period - step, hole]
+    return matrix
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """Sums of a panel over groups of its series.
 
     Attributes:
         codes: group of each series.
-        spans: sums over spans of the groups' demand, one row per group.
+        values: demand, one row per group, one column per period.
+        spans: its sums over spans.
         count: number of groups.
     """
 
     codes: Ints
+    values: Floats
     spans: Spans
     count: int
 
@@ -156,9 +278,10 @@ class Group:
         """Group `panel` by `codes`; a missing code (-1) is a group of its own."""
         codes = np.where(codes < 0, codes.max(initial=-1) + 1, codes)
         count = int(codes.max(initial=-1)) + 1
-        values = np.zeros((count, panel.values.shape[1]))
-        np.add.at(values, codes, panel.values)
-        return cls(codes, Spans(values, panel.cadence.season), count)
+        values = _matrix(count, panel.values.shape[1])
+        for column, demand in enumerate(panel.values.T):
+            values[:, column] = np.bincount(codes, demand, count)
+        return cls(codes, values, Spans(values, panel.cadence.season), count)
 
 
 def densify(history: pd.DataFrame, origin: date, *, season: int = 7) -> pd.DataFrame:
@@ -175,7 +298,7 @@ def densify(history: pd.DataFrame, origin: date, *, season: int = 7) -> pd.DataF
     Raises:
         FrameError: as `models_ml.frames.validated` raises it.
     """
-    panel = Panel.of(history, origin, season)
+    panel = Panel.of(history, origin, season, whole=True)
     columns = np.arange(panel.last + 1)
     alive = columns[None, :] >= panel.first[:, None]
     rows, periods = np.nonzero(alive)

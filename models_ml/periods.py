@@ -34,6 +34,8 @@ class Cadence:
         year: periods in a year of whole seasons.
         spacing: periods between two training origins.
         dead_after: periods without demand after which a series counts as discontinued.
+        smoothed: periods that smoothing methods run over.
+        memory: periods that are kept; older ones say nothing that these do not.
     """
 
     season: int
@@ -45,11 +47,15 @@ class Cadence:
     year: int
     spacing: int
     dead_after: int
+    smoothed: int
+    memory: int
 
 
-DAILY = Cadence(7, "D", (7, 14, 28, 56, 91, 182, 364), ((28, 0.6), (56, 0.3), (182, 0.1)), (4, 8, 16), 8, 364, 14, 182)
-WEEKLY = Cadence(52, "W", (1, 2, 4, 8, 13, 26, 52), ((4, 0.4), (8, 0.4), (26, 0.2)), (1, 2), 2, 52, 2, 52)
-MONTHLY = Cadence(12, "M", (1, 2, 3, 6, 12, 24), ((6, 0.3), (12, 0.4), (24, 0.3)), (1, 2, 3), 3, 12, 1, 24)
+DAILY = Cadence(
+    7, "D", (7, 14, 28, 56, 91, 182, 364), ((28, 0.6), (56, 0.3), (182, 0.1)), (4, 8, 16), 8, 364, 14, 182, 546, 1092
+)
+WEEKLY = Cadence(52, "W", (1, 2, 4, 8, 13, 26, 52), ((4, 0.4), (8, 0.4), (26, 0.2)), (1, 2), 2, 52, 2, 52, 156, 520)
+MONTHLY = Cadence(12, "M", (1, 2, 3, 6, 12, 24), ((6, 0.3), (12, 0.4), (24, 0.3)), (1, 2, 3), 3, 12, 1, 24, 60, 240)
 CADENCES = {cadence.season: cadence for cadence in (DAILY, WEEKLY, MONTHLY)}
 
 

@@ -18,6 +18,9 @@ from models_ml.periods import Floats
 MARGIN = 0.01
 # Fewer past errors than this say nothing, about a segment or about all series.
 FEWEST_ERRORS = 200
+# Levels that models are compared at, for regular and for rare demand. The mean error would choose zero for the latter.
+MIDDLE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+HIGH_LEVELS = (0.8, 0.9, 0.95, 0.975, 0.99)
 ADI_LIMIT = 1.32
 SQUARED_CV_LIMIT = 0.49
 
@@ -82,17 +85,22 @@ class Choice:
         """Choose by the sum of losses on earlier origins.
 
         Args:
-            losses: one row per past forecast: `segment`, and one column of loss per model.
-            models: from the simplest to the most complex; a later one needs a margin to win.
+            losses: one row per segment and earlier origin: `segment`, `origin`, the `rows` judged, and one column of
+                summed loss per model.
+            models: the naive one first, then from the simplest to the most complex. A later one needs a margin to win,
+                and must have added value to the naive one at more than half of the origins.
             fallback: the baseline for what was never judged.
         """
-        if len(losses) < FEWEST_ERRORS:
+        if losses["rows"].sum() < FEWEST_ERRORS:
             return cls(fallback, {}, fallback)
-        default = _best(losses[list(models)].sum(), models)
-        grouped = losses.groupby("segment", sort=True)
-        sums, counts = grouped[list(models)].sum(), grouped.size()
-        enough = sums[counts >= FEWEST_ERRORS]
-        return cls(default, {str(key): _best(row, models) for key, row in enough.iterrows()}, fallback)
+        names = list(models)
+        default = _best(losses.groupby("origin", sort=True)[names].sum(), models)
+        by_segment = {
+            str(segment): _best(of_segment[names], models)
+            for segment, of_segment in losses.groupby("segment", sort=True)
+            if of_segment["rows"].sum() >= FEWEST_ERRORS
+        }
+        return cls(default, by_segment, fallback)
 
     def models(self, snapshot: Snapshot) -> Texts:
         """The model that speaks for each series at the snapshot."""
@@ -109,9 +117,16 @@ def segment_labels(snapshot: Snapshot) -> Texts:
     return labels
 
 
-def _best(losses: "pd.Series[float]", models: tuple[str, ...]) -> str:
-    best = models[0]
+def is_rare(labels: Texts) -> NDArray[np.bool_]:
+    """Whether segments are of rare demand, intermittent or lumpy, which stock is held against at high levels."""
+    return np.array([label.endswith(("intermittent", "lumpy")) for label in labels], dtype=bool)
+
+
+def _best(losses: pd.DataFrame, models: tuple[str, ...]) -> str:
+    """The model with the least loss, one row an origin."""
+    naive = best = models[0]
     for model in models[1:]:
-        if losses[model] < (1 - MARGIN) * losses[best]:
+        adds_value = (losses[model] < losses[naive]).mean() > 0.5
+        if adds_value and losses[model].sum() < (1 - MARGIN) * losses[best].sum():
             best = model
     return best

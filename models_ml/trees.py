@@ -4,7 +4,6 @@ A row is one series at one past origin with one target period. The target is dem
 base as weight, which makes a Poisson loss exact for demand with the base as exposure. Baselines do not belong here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +32,12 @@ class Trees:
     """Fitted trees with what they need to read another panel.
 
     Attributes:
-        predict: from feature rows to demand over base.
+        estimator: a fitted regressor, from feature rows to demand over base.
         categories: for each static attribute the values the trees know.
         country: whose holidays the calendar features hold.
     """
 
-    predict: Callable[[Floats], Floats]
+    estimator: Any
     categories: dict[str, list[str]]
     country: str | None
 
@@ -51,7 +50,7 @@ class Trees:
             steps = np.arange(1, horizon + 1)
             rows = feature_rows(snapshot, base, [alive] * horizon, steps, self.categories, self.country)
             with _one_thread():
-                ratios = np.clip(self.predict(rows), 0, RATIO_LIMIT).reshape(horizon, len(alive)).T
+                ratios = np.clip(self.estimator.predict(rows), 0, RATIO_LIMIT).reshape(horizon, len(alive)).T
             means[alive] = ratios * base[alive, None]
         return means
 
@@ -73,7 +72,7 @@ def fit(panel: Panel, column: int, *, horizon: int, seed: int, country: str | No
         return None
     snapshots = len(panel.series) * len(_origins(panel, column))
     shape = next(shape for fewest, shape in SHAPES if snapshots >= fewest)
-    return Trees(_boosted(rows, ratios, weights, len(categories), shape, seed).predict, categories, country)
+    return Trees(_boosted(rows, ratios, weights, len(categories), shape, seed), categories, country)
 
 
 def _one_thread() -> Any:

@@ -63,7 +63,7 @@ def test_nothing_known_later_changes_what_was_forecast(
     tried = 0
     for number, day in enumerate(origins):
         told = whole.as_of(day)
-        assert set(told["demand_forecasts"]["model"]) == {"trees", "weekday_mean", "seasonal_naive"}
+        assert set(told["demand_forecasts"]["model"]) >= {"trees", "weekday_mean", "seasonal_naive"}
         assert len(told["forecast_accuracy"]) > 0
         made = list(poisons(day).items())
         for name, poison in made if trials(0, 1) else [made[number % len(made)]]:
@@ -211,8 +211,8 @@ LEAKS = [
         "levels of the newest row there is",
         engine.Model,
         "forecast",
-        "Panel.of(history, origin, self.means.plan.season)",
-        "Panel.of(history, history[DATE].max().date(), self.means.plan.season)",
+        "Panel.of(history, origin, plan.season,",
+        "Panel.of(history, history[DATE].max().date(), plan.season,",
     ),
 ]
 

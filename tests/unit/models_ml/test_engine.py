@@ -161,7 +161,7 @@ def test_a_short_panel_is_forecast_by_the_baseline(rows: int) -> None:
     history = weekly_panel(count=2, periods=20)
     history = history[history["date"] < START + timedelta(days=rows)]
     forecasts = engine.backtest(history, [day(19)], horizon=3)
-    assert len(forecasts) == (2 * 3 * 2 if rows else 0)
+    assert len(forecasts) == (2 * 3 * 8 if rows else 0)
     assert forecasts.loc[forecasts["is_selected"].astype(bool), "model"].isin(["weekday_mean"]).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from panels import long_frame
 
 from models_ml import engine, levels, periods, selection
-from models_ml.calibration import Calibration
+from models_ml.calibration import Calibration, Errors
 from models_ml.features import Snapshot, series_features, target_features
 from models_ml.panel import Panel
 
@@ -74,7 +74,7 @@ def test_segments_by_volume_and_demand_pattern() -> None:
 
 
 def losses(simple: float, complex_: float, rows: int = 500) -> pd.DataFrame:
-    return pd.DataFrame({"segment": "A smooth", "simple": np.full(rows, simple), "complex": np.full(rows, complex_)})
+    return pd.DataFrame({"segment": "A smooth", "origin": [0], "rows": rows, "simple": simple, "complex": complex_})
 
 
 @pytest.mark.parametrize(("complex_loss", "chosen"), [(0.98, "complex"), (0.995, "simple"), (1.1, "simple")])
@@ -90,6 +90,13 @@ def test_too_few_errors_choose_the_fallback() -> None:
     assert not choice.by_segment
 
 
+def test_a_model_must_add_value_at_more_than_half_of_the_origins() -> None:
+    lucky_once = pd.concat([losses(1.0, 1.1), losses(1.0, 1.1), losses(9.0, 1.0)]).assign(origin=[0, 1, 2])
+    assert selection.Choice.of(lucky_once, ("simple", "complex"), "simple").default == "simple"
+    lucky_twice = pd.concat([losses(1.0, 1.1), losses(1.0, 0.9), losses(9.0, 1.0)]).assign(origin=[0, 1, 2])
+    assert selection.Choice.of(lucky_twice, ("simple", "complex"), "simple").default == "complex"
+
+
 def test_where_the_chosen_model_gives_no_number_the_baseline_speaks() -> None:
     chosen = np.array(["trees", "trees", "gone"], dtype=object)
     means = {"weekday_mean": np.ones((3, 2)), "trees": np.array([[1.0, np.nan], [2.0, 2.0], [3.0, 3.0]])}
@@ -101,9 +108,25 @@ def test_calibration_finds_the_quantiles_of_each_bin() -> None:
     rng = np.random.default_rng(8)
     mean = np.repeat([2.0, 50.0], 20_000)
     actual = rng.poisson(mean).astype(float)
-    learnt = Calibration.of(actual, mean, mean, np.zeros(len(mean)), (0.1, 0.5, 0.9))
-    told = learnt.quantiles(np.array([2.0, 50.0]), np.array([2.0, 50.0]), np.zeros(2))
+    learnt = Calibration.of(Errors(actual, mean, mean, np.zeros(len(mean)), np.zeros(len(mean), dtype=bool)))
+    at = np.array([2.0, 50.0])
+    told = learnt.quantiles(at, at, np.zeros(2), levels=(0.1, 0.5, 0.9))
     assert told == pytest.approx(np.array([[0, 2, 4], [41, 50, 59]]), abs=1e-6)
+    between = learnt.quantiles(at, at, np.zeros(2), levels=(0.925,))[1, 0]
+    assert told[1, 2] < between < learnt.quantiles(at, at, np.zeros(2), levels=(0.95,))[1, 0]
+
+
+@pytest.mark.parametrize("mean", [0.3, 2.0, 9.0])
+def test_whole_demand_has_the_quantiles_of_its_own_distribution(mean: float) -> None:
+    """The smallest whole number that a Poisson stays at or below with at least the level's probability."""
+    stats = pytest.importorskip("scipy.stats")
+    known = np.full(100_000, mean)
+    actual = np.random.default_rng(8).poisson(known).astype(float)
+    errors = Errors(actual, known, known, np.zeros(len(known)), np.ones(len(known), dtype=bool))
+    levels = (0.05, 0.3, 0.72, 0.9, 0.975)
+    one = np.array([mean])
+    told = Calibration.of(errors).quantiles(one, one, np.zeros(1), is_whole=True, levels=levels)[0]
+    np.testing.assert_array_equal(told, stats.poisson.ppf(levels, mean))
 
 
 sizes = hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1e6))
@@ -113,31 +136,62 @@ sizes = hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1e6))
 def test_quantiles_never_cross_nor_turn_negative(mean: np.ndarray, seed: int) -> None:
     rng = np.random.default_rng(seed)
     past = rng.gamma(1, 10, 900)
-    learnt = Calibration.of(rng.poisson(past).astype(float), past, past, rng.random(900), (0.05, 0.5, 0.95))
-    told = learnt.quantiles(mean, mean, rng.random(len(mean)))
+    whole = rng.random(900) < 0.5
+    learnt = Calibration.of(Errors(rng.poisson(past).astype(float), past, past, rng.random(900), whole))
+    is_whole = rng.random(len(mean)) < 0.5
+    told = learnt.quantiles(mean, mean, rng.random(len(mean)), is_whole)
     assert (told >= 0).all()
     assert (np.diff(told, axis=-1) >= 0).all()
+    assert (told[is_whole] == np.floor(told[is_whole])).all()
 
 
-def test_level_follows_the_total_and_moves_every_series_alike() -> None:
-    total = np.array([30.0, 10.0])
-    mean = np.array([[5.0, 5.0], [10.0, 15.0]])
-    np.testing.assert_allclose(levels.corrected(mean, total, 1.0).sum(axis=0), total)
-    np.testing.assert_allclose(levels.corrected(mean, total, 0.5)[:, 0], mean[:, 0] * np.sqrt(2))
-    np.testing.assert_array_equal(levels.corrected(mean, total, 0.0), mean)
+def test_level_follows_the_totals_and_moves_their_series_alike() -> None:
+    mean = np.array([[5.0, 5.0], [10.0, 15.0], [1.0, 1.0]])
+    members = np.array([0, 0, 1])
+    totals = np.array([[30.0, 10.0], [2.0, 99.0]])
+    drawn = levels.drawn(mean, totals, members, 1.0)
+    np.testing.assert_allclose(drawn[:2].sum(axis=0), totals[0])
+    np.testing.assert_allclose(drawn[2], [2.0, 1.0 * levels.REACH])
+    np.testing.assert_allclose(levels.drawn(mean, totals, members, 0.5)[:2, 0], mean[:2, 0] * np.sqrt(2))
+    np.testing.assert_array_equal(levels.drawn(mean, totals, members, 0.0), mean)
+    np.testing.assert_array_equal(levels.drawn(mean, None, members, 1.0), mean)
 
 
-def test_level_strength_is_the_one_that_would_have_served() -> None:
-    mean, actual = np.full((3, 4), 2.0), np.full((3, 4), 4.0)
-    assert levels.best_strength([mean], [np.full(4, 12.0)], [actual]) == 1.0
-    assert levels.best_strength([actual], [np.full(4, 60.0)], [actual]) == 0.0
+def shops(periods: int = 140) -> Panel:
+    """Two shops of eight series; the second sells twice as much for the last week."""
+    week = np.array([1.0, 2, 3, 4, 5, 6, 7])
+    values = np.tile(week, (16, periods // 7))
+    values[8:, -21:] *= 2
+    history = long_frame(values)
+    history["shop"] = np.where(history["series_id"] < "s008", "one", "two")
+    return Panel.of(history, history["date"].max().date(), 7)
+
+
+def test_the_level_is_the_one_that_would_have_served() -> None:
+    panel = shops()
+    snapshot = Snapshot.at(panel, panel.last - 7)
+    actual = panel.values[:, -7:]
+    stale = actual / np.where(np.arange(16) < 8, 1.0, 2.0)[:, None]
+    assert levels.best_level([stale], [snapshot], [actual], None) == levels.Level("shop", 1.0)
+    assert levels.best_level([actual], [snapshot], [actual], None) == levels.NO_LEVEL
 
 
 def test_total_forecast_repeats_a_steady_week() -> None:
     week = np.array([1.0, 2, 3, 4, 5, 6, 7])
     panel = panel_of(np.tile(week, 20)[None, :])
-    assert levels.total_forecast(panel, panel.last, 7, None) == pytest.approx(week, rel=0.15)
-    assert levels.total_forecast(panel, 20, 7, None) is None
+    told = levels.total_forecasts(panel, panel.last, 7, None)
+    assert told is not None
+    assert told[0] == pytest.approx(week, rel=0.15)
+    assert levels.total_forecasts(panel, 20, 7, None) is None
+
+
+def test_totals_of_one_attribute_and_of_all_crossed() -> None:
+    panel = shops()
+    by_shop = levels.total_forecasts(panel, panel.last, 7, None, "shop")
+    assert by_shop is not None
+    assert by_shop.shape == (2, 7)
+    assert by_shop[1].sum() == pytest.approx(2 * by_shop[0].sum(), rel=0.3)
+    np.testing.assert_allclose(levels.total_forecasts(panel, panel.last, 7, None, levels.CROSSED), by_shop)
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)))

@@ -1,0 +1,168 @@
+"""What earlier origins teach: how far actuals fell from each model's mean, and which model served each segment best.
+
+Every origin here lies far enough back for its targets to be known, and its forecasts see nothing after it. How a mean,
+a quantile or a choice is made does not belong here.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from models_ml import metrics, selection
+from models_ml.calibration import Calibration, Errors
+from models_ml.features import Snapshot
+from models_ml.levels import best_level
+from models_ml.means import COMBINATION, SEASONAL_NAIVE, TREES, Means
+from models_ml.periods import Floats, Ints
+from models_ml.selection import Choice
+
+# More errors than this do not make a calibration better; an even share of them is kept.
+MOST_ERRORS = 600_000
+# Fraction of the golden ratio: its multiples are spread evenly, whatever the number of periods in a row.
+GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What earlier origins taught.
+
+    Attributes:
+        means: the models' means, drawn to the level and combined as served best.
+        calibrations: how far actuals fell from each model's mean.
+        choice: the model per segment.
+        scores: per model: WAPE, bias and quantile loss over the earlier origins.
+    """
+
+    means: Means
+    calibrations: dict[str, Calibration]
+    choice: Choice
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The targets of one earlier origin that are kept to learn from."""
+
+    snapshot: Snapshot
+    series: Ints
+    steps: Ints
+    actual: Floats
+
+    def errors(self, name: str, mean: Floats) -> Errors:
+        scale, dispersion = spread_of(name, self.snapshot, mean)
+        cells = self.series, self.steps
+        whole = self.snapshot.panel.is_whole[self.series]
+        return Errors(self.actual, mean[cells], scale[cells], dispersion[cells], whole)
+
+
+def judged(means: Means, snapshots: list[Snapshot]) -> Judgement:
+    """Compare the models on earlier origins, and learn their errors.
+
+    Args:
+        means: the models, fitted on nothing later than the first snapshot.
+        snapshots: the earlier origins; may be none.
+    """
+    made = [means.at(snapshot) for snapshot in snapshots]
+    if means.trees is not None and snapshots:
+        actuals = [came_true(snapshot, means.plan.horizon) for snapshot in snapshots]
+        level = best_level([each[TREES] for each in made], snapshots, actuals, means.plan.country)
+        means = replace(means, level=level)
+        made = [means.at(snapshot) for snapshot in snapshots] if level.strength else made
+    kept = _kept(snapshots, means.plan.horizon)
+    singles = {name: _model(name, means, made, kept) for name in means.names}
+    means = replace(means, members=_members({name: each.total for name, each in singles.items()}))
+    if means.members:
+        made = [each | {COMBINATION: means.combined(each)} for each in made]
+        singles[COMBINATION] = _model(COMBINATION, means, made, kept)
+    losses = pd.DataFrame({name: each.losses for name, each in singles.items()}).reset_index()
+    choice = Choice.of(losses, means.names, means.plan.baseline)
+    scores = pd.DataFrame([{"model": name, **each.scores} for name, each in singles.items()])
+    return Judgement(means, {name: each.calibration for name, each in singles.items()}, choice, scores)
+
+
+def spread_of(name: str, snapshot: Snapshot, mean: Floats) -> tuple[Floats, Floats]:
+    """Scale and dispersion that a model's errors are measured by, of the shape of `mean`.
+
+    The seasonal naive's mean is one past value, often 0, and says little about its error; its scale is the base level.
+    """
+    scale = np.broadcast_to(snapshot.base()[:, None], mean.shape) if name == SEASONAL_NAIVE else mean
+    return scale, np.broadcast_to(snapshot.dispersion()[:, None], mean.shape)
+
+
+def came_true(snapshot: Snapshot, horizon: int) -> Floats:
+    """Demand after the snapshot, as far as the panel knows it."""
+    return snapshot.panel.values[:, snapshot.column + 1 : snapshot.column + 1 + horizon]
+
+
+def _kept(snapshots: list[Snapshot], horizon: int) -> list[_Kept]:
+    known = [came_true(snapshot, horizon) for snapshot in snapshots]
+    cells = sum(
+        int((snapshot.ages > 0).sum()) * actual.shape[1] for snapshot, actual in zip(snapshots, known, strict=True)
+    )
+    share = min(1.0, MOST_ERRORS / max(cells, 1))
+    kept = []
+    for snapshot, actual in zip(snapshots, known, strict=True):
+        series, steps = np.nonzero(np.broadcast_to((snapshot.ages > 0)[:, None], actual.shape))
+        taken = (np.arange(len(series)) * GOLDEN) % 1.0 < share
+        series, steps = series[taken], steps[taken]
+        kept.append(_Kept(snapshot, series, steps, actual[series, steps]))
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """One model on the earlier origins: `losses` per segment and origin, `total` of them, and its scores."""
+
+    calibration: Calibration
+    losses: "pd.Series[float]"
+    total: float
+    scores: dict[str, float]
+
+
+def _model(name: str, means: Means, made: list[dict[str, Floats]], kept: list[_Kept]) -> _Judged:
+    parts = [each.errors(name, mean[name]) for each, mean in zip(kept, made, strict=True)]
+    calibration = Calibration.of(_stacked(parts), means.plan.quantiles, seed=means.plan.seed)
+    tables = [
+        _segment_losses(each.snapshot, calibration, errors, each.series).assign(origin=number)
+        for number, (each, errors) in enumerate(zip(kept, parts, strict=True))
+    ]
+    losses = pd.concat(tables) if tables else pd.DataFrame(columns=["segment", "origin", "rows", "loss"])
+    indexed = losses.set_index(["segment", "origin", "rows"])["loss"]
+    return _Judged(calibration, indexed, float(indexed.sum()), _scores(_stacked(parts), float(indexed.sum())))
+
+
+def _segment_losses(snapshot: Snapshot, calibration: Calibration, errors: Errors, series: Ints) -> pd.DataFrame:
+    """Quantile loss by segment; intermittent demand is judged where stock is decided, at the high levels."""
+    labels = selection.segment_labels(snapshot)
+    codes, names = pd.factorize(labels, sort=True)
+    is_rare = selection.is_rare(labels)[series]
+    losses = np.where(
+        is_rare,
+        calibration.losses(errors, selection.HIGH_LEVELS),
+        calibration.losses(errors, selection.MIDDLE_LEVELS),
+    )
+    rows = np.bincount(codes[series], minlength=len(names))
+    sums = np.bincount(codes[series], losses, minlength=len(names))
+    return pd.DataFrame({"segment": names, "rows": rows, "loss": sums})[rows > 0]
+
+
+def _members(totals: dict[str, float]) -> tuple[str, ...]:
+    """The two models that served best, the naive one aside: it is what the others must beat."""
+    ranked = sorted((total, name) for name, total in totals.items() if name != SEASONAL_NAIVE)
+    return tuple(name for _, name in ranked[:2]) if len(ranked) > 1 and ranked[0][0] > 0 else ()
+
+
+def _scores(errors: Errors, loss: float) -> dict[str, float]:
+    return {
+        "rows": len(errors.actual),
+        "wape": metrics.wape(errors.mean, errors.actual),
+        "bias": metrics.bias(errors.mean, errors.actual),
+        "quantile_loss": loss / errors.actual.sum() if errors.actual.sum() > 0 else float("nan"),
+    }
+
+
+def _stacked(parts: list[Errors]) -> Errors:
+    nothing = Errors(np.empty(0), np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=bool))
+    every = [nothing, *parts]
+    return Errors(**{name: np.concatenate([vars(part)[name] for part in every]) for name in vars(nothing)})
