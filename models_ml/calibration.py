@@ -48,6 +48,10 @@ class Errors:
     dispersion: Floats
     is_whole: Bools
 
+    def where(self, taken: Bools) -> "Errors":
+        """The errors taken."""
+        return Errors(**{name: array[taken] for name, array in vars(self).items()})
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:

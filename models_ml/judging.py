@@ -12,7 +12,7 @@ import pandas as pd
 from models_ml import metrics, selection
 from models_ml.calibration import Calibration, Errors
 from models_ml.features import Snapshot
-from models_ml.levels import best_level
+from models_ml.levels import best_level, corrected
 from models_ml.means import COMBINATION, SEASONAL_NAIVE, TREES, Means
 from models_ml.periods import Floats, Ints
 from models_ml.selection import Choice
@@ -45,6 +45,7 @@ class _Kept:
     """The targets of one earlier origin that are kept to learn from."""
 
     snapshot: Snapshot
+    labels: selection.Texts
     series: Ints
     steps: Ints
     actual: Floats
@@ -68,7 +69,8 @@ def judged(means: Means, snapshots: list[Snapshot]) -> Judgement:
         actuals = [came_true(snapshot, means.plan.horizon) for snapshot in snapshots]
         level = best_level([each[TREES] for each in made], snapshots, actuals, means.plan.country)
         means = replace(means, level=level)
-        made = [means.at(snapshot) for snapshot in snapshots] if level.strength else made
+        for each, snapshot in zip(made, snapshots, strict=True):
+            each[TREES] = corrected(each[TREES], snapshot, level, means.plan.country)
     kept = _kept(snapshots, means.plan.horizon)
     singles = {name: _model(name, means, made, kept) for name in means.names}
     means = replace(means, members=_members({name: each.total for name, each in singles.items()}))
@@ -106,7 +108,7 @@ def _kept(snapshots: list[Snapshot], horizon: int) -> list[_Kept]:
         series, steps = np.nonzero(np.broadcast_to((snapshot.ages > 0)[:, None], actual.shape))
         taken = (np.arange(len(series)) * GOLDEN) % 1.0 < share
         series, steps = series[taken], steps[taken]
-        kept.append(_Kept(snapshot, series, steps, actual[series, steps]))
+        kept.append(_Kept(snapshot, selection.segment_labels(snapshot), series, steps, actual[series, steps]))
     return kept
 
 
@@ -124,7 +126,7 @@ def _model(name: str, means: Means, made: list[dict[str, Floats]], kept: list[_K
     parts = [each.errors(name, mean[name]) for each, mean in zip(kept, made, strict=True)]
     calibration = Calibration.of(_stacked(parts), means.plan.quantiles, seed=means.plan.seed)
     tables = [
-        _segment_losses(each.snapshot, calibration, errors, each.series).assign(origin=number)
+        _segment_losses(each, calibration, errors).assign(origin=number)
         for number, (each, errors) in enumerate(zip(kept, parts, strict=True))
     ]
     losses = pd.concat(tables) if tables else pd.DataFrame(columns=["segment", "origin", "rows", "loss"])
@@ -132,18 +134,15 @@ def _model(name: str, means: Means, made: list[dict[str, Floats]], kept: list[_K
     return _Judged(calibration, indexed, float(indexed.sum()), _scores(_stacked(parts), float(indexed.sum())))
 
 
-def _segment_losses(snapshot: Snapshot, calibration: Calibration, errors: Errors, series: Ints) -> pd.DataFrame:
+def _segment_losses(kept: _Kept, calibration: Calibration, errors: Errors) -> pd.DataFrame:
     """Quantile loss by segment; intermittent demand is judged where stock is decided, at the high levels."""
-    labels = selection.segment_labels(snapshot)
-    codes, names = pd.factorize(labels, sort=True)
-    is_rare = selection.is_rare(labels)[series]
-    losses = np.where(
-        is_rare,
-        calibration.losses(errors, selection.HIGH_LEVELS),
-        calibration.losses(errors, selection.MIDDLE_LEVELS),
-    )
-    rows = np.bincount(codes[series], minlength=len(names))
-    sums = np.bincount(codes[series], losses, minlength=len(names))
+    codes, names = pd.factorize(kept.labels, sort=True)
+    codes, is_rare = codes[kept.series], selection.is_rare(kept.labels)[kept.series]
+    losses = np.empty(len(codes))
+    for at, levels in ((is_rare, selection.HIGH_LEVELS), (~is_rare, selection.MIDDLE_LEVELS)):
+        losses[at] = calibration.losses(errors.where(at), levels)
+    rows = np.bincount(codes, minlength=len(names))
+    sums = np.bincount(codes, losses, minlength=len(names))
     return pd.DataFrame({"segment": names, "rows": rows, "loss": sums})[rows > 0]
 
 
