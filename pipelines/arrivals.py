@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from pipelines.assets.shell import Installation
 from pipelines.errors import NoWarehouseError, WarehouseError
@@ -23,6 +23,18 @@ class Arrivals:
     ready: dict[date, str]
     cursor: str
     waiting_for: str
+
+    @property
+    def stretches(self) -> list[tuple[date, date, str]]:
+        """The ready days without gaps: first and last day of each stretch, and one digest of what is new in it."""
+        found: list[tuple[date, date, str]] = []
+        for day, digest in sorted(self.ready.items()):
+            if found and day - found[-1][1] == timedelta(days=1):
+                first, _, before = found.pop()
+                found.append((first, day, hashlib.sha256(f"{before}{digest}".encode()).hexdigest()[:16]))
+            else:
+                found.append((day, day, digest))
+        return found
 
 
 def arrived(installation: Installation, cursor: str | None) -> Arrivals:

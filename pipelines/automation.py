@@ -5,7 +5,7 @@ published version as of days already loaded, which over past days is a rolling-o
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from logging import Logger
 
 import dagster as dg
@@ -15,6 +15,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pipelines.arrivals import arrived
 from pipelines.assets.shell import Installation
 from pipelines.instance import reap
+from pipelines.partitions import range_tags
 from pipelines.redaction import no_secret_told, redacted
 from pipelines.settings import Settings
 
@@ -76,19 +77,23 @@ def arrival_sensor(installation: Installation) -> dg.SensorDefinition:
         job_name="nightly",
         minimum_interval_seconds=ARRIVAL_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a run for each delivery day that has files the ledger does not know.",
+        description="Starts a run for each stretch of delivery days that have files the ledger does not know.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with no_secret_told():
             arrivals = arrived(installation, context.cursor)
-        run_requests = [
-            dg.RunRequest(run_key=f"{day}:{digest}", partition_key=day.isoformat())
-            for day, digest in arrivals.ready.items()
-        ]
+        run_requests = [_run_for(*stretch) for stretch in arrivals.stretches]
         skip = None if run_requests else dg.SkipReason(arrivals.waiting_for)
         return dg.SensorResult(run_requests=run_requests, cursor=arrivals.cursor, skip_reason=skip)
 
     return sensor
+
+
+def _run_for(first: date, last: date, digest: str) -> dg.RunRequest:
+    """One run for all days of a stretch: a landing with a month of files asks for one run, not for thirty."""
+    if first == last:
+        return dg.RunRequest(run_key=f"{first}:{digest}", partition_key=first.isoformat())
+    return dg.RunRequest(run_key=f"{first}..{last}:{digest}", tags=range_tags(first, last))
 
 
 def dead_run_sensor() -> dg.SensorDefinition:

@@ -1,18 +1,33 @@
 {#
     Periods of the KPI catalogue, and the rows of a KPI per as-of day, period and segment.
 
-    day             each of the 28 days up to the as-of day, so that corrections show as restatements
-    month           each of the last two whole calendar months
-    month_to_date   the first of the month to the as-of day
-    trailing_<n>d   the n days up to and including the as-of day
-    as_of           a state at the end of the as-of day
+    day               each of the 28 days up to the as-of day, so that corrections show as restatements
+    week              each of the last four whole ISO weeks, Monday to Sunday
+    month             each of the last two whole calendar months
+    quarter           the last whole calendar quarter
+    month_to_date     the first of the month to the as-of day; quarter_to_date and year_to_date likewise
+    trailing_<n>d     the n days up to and including the as-of day
+    as_of             a state at the end of the as-of day
 #}
+
+{# How many whole periods before the current one are valued. #}
+{% macro whole_periods() -%} {{ return({'week': 4, 'month': 2, 'quarter': 1}) }} {%- endmacro %}
+
 
 {# How many days back from the as-of day a grain can look. #}
 {% macro grain_days(grain) -%}
     {%- if grain.startswith('trailing_') -%} {{ return(grain.split('_')[1][:-1] | int) }}
     {%- endif -%}
-    {{ return({'day': 28, 'month': 93, 'month_to_date': 31, 'as_of': 1}[grain]) }}
+    {{ return({
+        'day': 28,
+        'week': 34,
+        'month': 93,
+        'quarter': 184,
+        'month_to_date': 31,
+        'quarter_to_date': 92,
+        'year_to_date': 366,
+        'as_of': 1,
+    }[grain]) }}
 {%- endmacro %}
 
 
@@ -36,26 +51,26 @@
             select {{ days }} as days{{ ' union all' if not loop.last }}
             {%- endfor %}
         ) as back
-        {%- elif grain == 'month' %}
-        {%- for back in (1, 2) %}
-        {%- set this_month = dbt.date_trunc('month', day_plus('as_of', 1)) %}
+        {%- elif grain in whole_periods() %}
+        {%- for back in range(1, whole_periods()[grain] + 1) %}
+        {%- set this_period = dbt.date_trunc(grain, day_plus('as_of', 1)) %}
         select
             as_of,
-            'month' as period_grain,
-            cast({{ dbt.dateadd('month', -back, this_month) }} as date) as period_start,
-            {{ day_plus(dbt.dateadd('month', 1 - back, this_month), -1) }} as period_end
+            '{{ grain }}' as period_grain,
+            cast({{ dbt.dateadd(grain, -back, this_period) }} as date) as period_start,
+            {{ day_plus(dbt.dateadd(grain, 1 - back, this_period), -1) }} as period_end
         from {{ source('ops', 'build_scope') }}
         {%- if not loop.last %} union all {%- endif %}
         {%- endfor %}
         {%- else %}
-        {%- set starts = {
-            'month_to_date': 'cast(' ~ dbt.date_trunc('month', 'as_of') ~ ' as date)',
-            'as_of': 'as_of',
-        } %}
         select
             as_of,
             '{{ grain }}' as period_grain,
-            {{ starts.get(grain) or day_plus('as_of', 1 - grain_days(grain)) }} as period_start,
+            {%- if grain.endswith('_to_date') %}
+            cast({{ dbt.date_trunc(grain.split('_')[0], 'as_of') }} as date) as period_start,
+            {%- else %}
+            {{ 'as_of' if grain == 'as_of' else day_plus('as_of', 1 - grain_days(grain)) }} as period_start,
+            {%- endif %}
             as_of as period_end
         from {{ source('ops', 'build_scope') }}
         {%- endif %}
@@ -66,19 +81,24 @@
 
 
 {#
-    The rows of a KPI. `facts` is a CTE with as_of_from, as_of_to, numerator, denominator, n, the columns named in `segments` and
+    The rows of a KPI. `facts` is a CTE with as_of_from, as_of_to, numerator, denominator, n, the columns named in
+    `segments` and `coarse_segments`, and
 
     * business_on, the day a fact belongs to; with `is_dated=false` the stretch of as-of days already says to which
       periods a fact belongs (distinct counts), and there is one grain;
     * currency, where `money` names the columns to bring into base currency at the rate of the business day as the
-      as-of day knew it. Facts without a known rate are left out, as in the marts.
+      as-of day knew it. Facts without a known rate are left out, as in the marts;
+    * the columns named in `spread`, from which intervals come (see no_spread): `squares`, and for ratios also
+      `products` and `denominator_squares`.
 
-    With `has_squares` the facts also have `squares`, the sum of squares of what each observation adds to the numerator.
+    Every fact counts in the segment all/all and in one segment per column of `segments` and `coarse_segments` that is not
+    null; the coarse ones have no values per day and week, which would be many and small. No known fact, no row.
 
-    Every fact counts in the segment all/all and in one segment per column of `segments` that is not null. No known
-    fact, no row.
+    With `shift_days` a period is filled with the facts of that many days before.
 #}
-{% macro kpi_values(facts, grains, segments=[], money=[], is_dated=true, has_squares=false) -%}
+{% macro kpi_values(
+    facts, grains, segments=[], coarse_segments=[], money=[], is_dated=true, spread=[], shift_days=0
+) -%}
 {%- set when = (['business_on'] if is_dated else []) + (['currency'] if money else []) -%}
 {%- set stretch = ['as_of_from', 'as_of_to'] + when -%}
 select
@@ -92,19 +112,23 @@ select
     cast(sum(segmented.{{ column }}{{ ' * windows.rate_to_base' if column in money }}) as decimal(38, 6)) as {{ column }},
     {%- endfor %}
     cast(sum(segmented.n) as bigint) as n,
-    cast({{ 'sum(segmented.squares)' if has_squares else 'null' }} as decimal(38, 6)) as squares
+    {%- for column, factors in spread_columns().items() %}
+    {%- set rate = [none, 'rate_to_base', 'rate_squared'][factors | select('in', money) | list | length] %}
+    cast({% if column in spread -%} sum(segmented.{{ column }}{{ ' * windows.' ~ rate if rate }})
+        {%- else -%} null {%- endif %} as decimal(38, 6)) as {{ column }}{{ ',' if not loop.last }}
+    {%- endfor %}
 from (
-    {%- for segment in ['all'] + segments %}
+    {%- for segment in ['all'] + segments + coarse_segments %}
     select
         '{{ segment }}' as segment_type,
         {{ "'all'" if segment == 'all' else "cast(" ~ segment ~ " as " ~ dbt.type_string() ~ ")" }} as segment_value,
         {{ stretch | join(', ') }},
+        {%- for column in spread %}
+        cast(sum({{ column }}) as decimal(38, 2)) as {{ column }},
+        {%- endfor %}
         sum(numerator) as numerator,
         sum(denominator) as denominator,
         sum(n) as n
-        {%- if has_squares %},
-        sum(squares) as squares
-        {%- endif %}
     from {{ facts }}
     {%- if segment != 'all' %}
     where {{ segment }} is not null
@@ -115,13 +139,19 @@ from (
     {%- endif %}
     {%- endfor %}
 ) as segmented
-inner join {{ kpi_windows(facts, grains, money, is_dated) }} as windows
+inner join {{ kpi_windows(facts, grains, money, is_dated, shift_days) }} as windows
     on
         {%- for column in when %}
         segmented.{{ column }} = windows.{{ column }} and
         {%- endfor %}
         segmented.as_of_from <= windows.as_of
         and segmented.as_of_to > windows.as_of
+        {%- if coarse_segments %}
+        and (
+            segmented.segment_type not in ('{{ coarse_segments | join("', '") }}')
+            or windows.period_grain not in ('day', 'week')
+        )
+        {%- endif %}
 group by
     windows.as_of,
     windows.period_grain,
@@ -133,18 +163,47 @@ group by
 
 
 {#
+    What the interval of a mean or a ratio is computed from, sums over its observations, and whose product each is: squares
+    of what an observation adds to the numerator, of what it adds to the denominator, and both multiplied.
+#}
+{% macro spread_columns() -%}
+    {{ return({
+        'squares': ['numerator', 'numerator'],
+        'products': ['numerator', 'denominator'],
+        'denominator_squares': ['denominator', 'denominator'],
+    }) }}
+{%- endmacro %}
+
+
+{# The same columns of a KPI without an interval that is written without kpi_values. #}
+{% macro no_spread() -%}
+    {%- for column in spread_columns() %}
+    cast(null as decimal(38, 6)) as {{ column }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{#
     The periods, one row per business day of the facts that lies in them and, for money, per currency with its rate: facts
     find their periods by equality, which is far cheaper than by range.
 #}
-{% macro kpi_windows(facts, grains, money, is_dated) -%}
+{% macro kpi_windows(facts, grains, money, is_dated, shift_days=0) -%}
     {%- if not is_dated -%}
     {{ kpi_periods(grains) }}
     {%- else -%}
+    {%- set period_day = day_plus('days.business_on', shift_days) if shift_days else 'days.business_on' -%}
     (
-        select periods.*, days.business_on{{ ', rates.currency, rates.rate_to_base' if money }}
+        select
+            periods.*,
+            days.business_on
+            {%- if money %},
+            rates.currency,
+            rates.rate_to_base,
+            cast(rates.rate_to_base * cast(rates.rate_to_base as double) as decimal(28, 8)) as rate_squared
+            {%- endif %}
         from (select distinct business_on from {{ facts }}) as days
         inner join {{ kpi_periods(grains) }} as periods
-            on days.business_on >= periods.period_start and days.business_on <= periods.period_end
+            on {{ period_day }} >= periods.period_start and {{ period_day }} <= periods.period_end
         {%- if money %}
         inner join {{ ref('known_rates') }} as rates
             on periods.as_of = rates.as_of and days.business_on = rates.business_on

@@ -136,12 +136,19 @@ def months_before(day: date, count: int) -> date:
 
 
 def sales_periods(as_of: date) -> Iterator[tuple[str, date, date]]:
+    tomorrow = as_of + timedelta(1)
     for back in range(28):
         yield "day", as_of - timedelta(back), as_of - timedelta(back)
-    yield "month_to_date", as_of.replace(day=1), as_of
+    for back in (1, 2, 3, 4):
+        monday = tomorrow - timedelta(tomorrow.weekday() + 7 * back)
+        yield "week", monday, monday + timedelta(6)
     for back in (1, 2):
-        tomorrow = as_of + timedelta(1)
         yield "month", months_before(tomorrow, back), months_before(tomorrow, back - 1) - timedelta(1)
+    quarter = months_before(tomorrow, (tomorrow.month - 1) % 3)
+    yield "quarter", months_before(quarter, 3), quarter - timedelta(1)
+    yield "month_to_date", as_of.replace(day=1), as_of
+    yield "quarter_to_date", months_before(as_of, (as_of.month - 1) % 3), as_of
+    yield "year_to_date", date(as_of.year, 1, 1), as_of
 
 
 def expected_sales(lines: list[Line], rates: list[Rate]) -> Values:
@@ -160,7 +167,8 @@ def expected_sales(lines: list[Line], rates: list[Rate]) -> Values:
                 orders = len({line.order_id for line, _ in members if line.quantity > 0})
                 place = (as_of, grain, start, end, kind, segment)
                 values["SAL-01", *place] = (net, None, len(members))
-                values["SAL-03", *place] = (net, Decimal(orders), orders)
+                if grain != "year_to_date":
+                    values["SAL-03", *place] = (net, Decimal(orders), orders)
     return values
 
 

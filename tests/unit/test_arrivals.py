@@ -4,9 +4,12 @@ import os
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
+
 from pipelines.arrivals import Arrivals, arrived
 from pipelines.assets.shell import Installation
-from pipelines.partitions import delivery_days
+from pipelines.automation import arrival_sensor
+from pipelines.partitions import delivery_days, range_tags
 from tests.unit.ingestion.shop import HEADER, Shop, line, orders
 
 DAY = date(2024, 1, 1)
@@ -81,3 +84,29 @@ def test_files_that_carry_their_own_days_go_to_a_partition_there_is(tmp_path: Pa
     shop.put("all.csv", line("A"))
     (day,) = looked_at_twice(shop).ready
     assert installation_of(shop).partitions.has_partition_key(day.isoformat())
+
+
+def test_days_without_a_gap_are_one_stretch_that_changes_with_any_of_its_files(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    for number, day in enumerate(("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-05")):
+        shop.put(f"{day}/a.csv", line(f"A{number}"))
+    found = looked_at_twice(shop)
+    assert [(first.day, last.day) for first, last, _ in found.stretches] == [(1, 3), (5, 5)]
+    shop.put("2024-01-02/b.csv", line("B"))
+    (again, alone) = looked_at_twice(shop).stretches
+    assert again[:2] == found.stretches[0][:2]
+    assert again != found.stretches[0]
+    assert alone == found.stretches[1]
+
+
+def test_the_sensor_asks_for_one_run_a_stretch(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    for number, day in enumerate(("2024-01-01", "2024-01-02", "2024-01-05")):
+        shop.put(f"{day}/a.csv", line(f"A{number}"))
+    sensor = arrival_sensor(installation_of(shop))
+    cursor = sensor(dg.build_sensor_context()).cursor
+    requests = sensor(dg.build_sensor_context(cursor=cursor)).run_requests
+    assert [(each.partition_key, each.tags) for each in requests] == [
+        (None, range_tags(date(2024, 1, 1), date(2024, 1, 2))),
+        ("2024-01-05", {}),
+    ]

@@ -10,7 +10,7 @@ select
     numerator,
     denominator,
     n,
-    squares
+    {{ spread_columns() | join(',\n    ') }}
 from {{ ref(model) }}
 {%- if not loop.last %}
 union all

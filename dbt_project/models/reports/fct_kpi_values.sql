@@ -23,30 +23,50 @@ valued as (
             else cast(kpi_rows.numerator as double) / nullif(cast(kpi_rows.denominator as double), 0)
         end as value,
         kpi_rows.n < kpis.min_n as is_insufficient_data,
-        kpis.interval_method
+        kpis.interval_method,
+        cast(nullif(greatest(kpi_rows.n - 1, 0), 0) as double) as degrees
     from kpi_rows
     inner join kpis
         on kpi_rows.kpi_id = kpis.kpi_id
 ),
 
-{# Wilson score interval of a proportion, and the adjusted Wald interval of a net promoter score, which adds three
-   quarters of a promoter and of a detractor and one and a half passives; both at 95 %. #}
+{# What is left of each observation when it follows the ratio (delta method), squared and summed; the observations of a
+   mean each add 1 to the denominator. #}
+residual as (
+    select
+        *,
+        greatest(
+            cast(squares as double)
+            - 2 * value * cast(coalesce(products, numerator) as double)
+            + value * value * cast(coalesce(denominator_squares, denominator) as double),
+            0
+        ) as squared_residuals
+    from valued
+),
+
+{# All at 95 %: the Wilson score interval of a proportion; the adjusted Wald interval of a net promoter score, which adds
+   three quarters of a promoter and of a detractor and one and a half passives; and of a mean or ratio of sums the
+   standard error times Student's quantile, by its expansion in 1 / degrees of freedom. #}
 centred as (
     select
         *,
-        case interval_method
-            when 'wilson' then (numerator + 1.920729) / (n + 3.841459)
-            when 'nps' then numerator / (n + 3.0)
+        case
+            when interval_method = 'wilson' then (numerator + 1.920729) / (n + 3.841459)
+            when interval_method = 'nps' then numerator / (n + 3.0)
+            when interval_method in ('mean', 'ratio') then value
         end as centre,
-        case interval_method
-            when 'wilson' then
+        case
+            when interval_method = 'wilson' then
                 1.959964 * sqrt(greatest(value * (1 - value), 0) * n + 0.960365) / (n + 3.841459)
-            when 'nps' then
+            when interval_method = 'nps' then
                 1.959964 * sqrt(
                     ((squares + 15000.0) / (n + 3.0) - numerator / (n + 3.0) * numerator / (n + 3.0)) / (n + 3.0)
                 )
+            when interval_method in ('mean', 'ratio') then
+                (1.959964 + 2.372271 / degrees + 2.822499 / (degrees * degrees) + 2.55585 / (degrees * degrees * degrees))
+                * sqrt(squared_residuals * n / degrees) / abs(cast(denominator as double))
         end as half_width
-    from valued
+    from residual
 )
 
 select

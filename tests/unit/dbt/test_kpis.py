@@ -26,6 +26,13 @@ META = {
     "kpi_id", "title", "unit", "direction", "owner_department", "formula", "caveats",
     "grains", "segments", "aggregation", "interval", "min_n", "default_target",
 }  # fmt: skip
+INTERVALS = {
+    "wilson": "Wilson, 95 %",
+    "nps": "adjusted Wald, 95 %",
+    "mean": "of a mean, 95 %",
+    "ratio": "of a ratio of sums, 95 %",
+    "none": "none",
+}
 
 
 INTRODUCTION = """# KPI catalogue
@@ -40,11 +47,14 @@ as 0 to 1. Default targets are a place to start from: the owner sets them.
 
 An as-of day knows what was delivered up to its end, so a value of `as_of` never changes unless deliveries of that past
 arrive late; the same period on a later as-of day shows the corrections. `day` values are given for the 28 days up to
-the as-of day, `month` values for the last two whole months, `trailing_<n>d` for the n days that end with it.
+the as-of day, `week` for the last four whole ISO weeks, `month` for the last two whole months, `quarter` for the last
+whole one, `month_to_date`, `quarter_to_date` and `year_to_date` up to the as-of day, `trailing_<n>d` for the n days
+that end with it. Segments of category and country have no values per day and week.
 
 To add a KPI: write `models/kpis/<area>/kpi_<area>_<number>_<name>.sql` and its yml with a unit test, name it in
 `kpi_models()` (`macros/kpi_catalogue.sql`), and write this page anew. The model sums facts per business day and stretch
-of knowledge (`known_rows`) and hands them to `kpi_values`, which knows periods, segments and currencies.
+of knowledge (`known_rows`) and hands them to `kpi_values`, which knows periods, segments, currencies and what intervals
+need.
 """
 
 
@@ -86,7 +96,6 @@ def page() -> str:
 
 
 def entry(model: str, meta: dict[str, Any]) -> list[str]:
-    interval = {"wilson": "Wilson, 95 %", "nps": "adjusted Wald, 95 %", "none": "none"}[meta["interval"]]
     target = "set by the owner" if meta["default_target"] is None else meta["default_target"]
     facts = {
         "unit": meta["unit"],
@@ -95,7 +104,7 @@ def entry(model: str, meta: dict[str, Any]) -> list[str]:
         "periods": ", ".join(meta["grains"]),
         "segments": ", ".join(["all", *meta["segments"]]),
         "combine by": meta["aggregation"],
-        "interval": interval,
+        "interval": INTERVALS[meta["interval"]],
         "least n": str(meta["min_n"]),
         "default target": str(target),
         "model": f"`{model}`",

@@ -67,5 +67,5 @@ select
     cast(hours as decimal(38, 6)) as numerator,
     cast(null as decimal(38, 6)) as denominator,
     cast(n as bigint) as n,
-    cast(null as decimal(38, 6)) as squares
+    {{- no_spread() }}
 from segmented

@@ -23,4 +23,4 @@ facts as (
     group by business_on, as_of_from, as_of_to
 )
 
-{{ kpi_values('facts', grains, has_squares=true) }}
+{{ kpi_values('facts', grains, spread=['squares']) }}

@@ -62,7 +62,7 @@ select
     cast(sum(stock.quantity_on_hand) as decimal(38, 6)) as numerator,
     cast(sum(demand.quantity) / max(horizons.days) as decimal(38, 6)) as denominator,
     count(*) as n,
-    cast(null as decimal(38, 6)) as squares
+    {{- no_spread() }}
 from stock
 inner join demand
     on stock.as_of = demand.as_of and stock.product_id = demand.product_id

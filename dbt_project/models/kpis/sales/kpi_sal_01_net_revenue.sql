@@ -1,4 +1,4 @@
-{%- set grains = ['day', 'month_to_date', 'month'] -%}
+{%- set grains = ['day', 'week', 'month_to_date', 'month', 'quarter_to_date', 'quarter', 'year_to_date'] -%}
 
 with facts as (
     select
