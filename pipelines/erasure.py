@@ -38,6 +38,8 @@ from pipelines.transforms import DbtGraph, Transforms
 # Shorter values of a personal column are shared by too many to tell a person.
 TELLING_LENGTH = 6
 RUN_ID = "erasure"
+# Schemas whose tables are kept as of days that an erasure does not compute again.
+AS_OF_SCHEMAS = ("kpis", "ml", "reports")
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ def _take_out_of_tables(
         feeds = [feed for feed in contracts() if knows_persons(feed)]
         changed = sum(_take_out_of_raw(connection, feed, profile, erased) for feed in feeds)
         changed += sum(_take_out_of_quarantine(connection, feed, profile, erased) for feed in feeds)
+        _take_out_of_as_of_tables(connection, erased)
         connection.executemany(
             "insert into ops.erasures values (?, ?, ?, null) on conflict do update set completed_at = null",
             [[pseudonym, audit_time(), changed] for pseudonym in pseudonyms],
@@ -193,6 +196,28 @@ def _take_out_of_raw(
         note_days(connection, feed.feed, touched)
         stamp_versions(connection, [feed.table], touched, RUN_ID)
     return sum(day.rows for day in facts)
+
+
+def _take_out_of_as_of_tables(connection: duckdb.DuckDBPyConnection, erased: ErasedPersons) -> None:
+    """Rows per customer get the pseudonym where they stand.
+
+    Computing them again would write the same figures: none depends on how a customer is called. So what was judged of
+    them holds, and they get no new version.
+    """
+    tables = connection.execute(
+        """
+        select table_schema || '.' || table_name
+        from information_schema.columns join information_schema.tables using (table_schema, table_name)
+        where column_name = ? and table_type = 'BASE TABLE' and list_contains(?, table_schema)
+        """,
+        [PERSON, list(AS_OF_SCHEMAS)],
+    ).fetchall()
+    for (table,) in tables:
+        names = connection.execute(f"select distinct {PERSON} from {table}").fetchall()
+        pseudonyms = {name: erased.of(name) for (name,) in names if name is not None}
+        renamed = {name: pseudonym for name, pseudonym in pseudonyms.items() if pseudonym not in (None, name)}
+        for name, pseudonym in renamed.items():
+            connection.execute(f"update {table} set {PERSON} = ? where {PERSON} = ?", [pseudonym, name])
 
 
 def _take_out_of_quarantine(

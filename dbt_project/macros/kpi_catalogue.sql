@@ -10,6 +10,7 @@
         'kpi_sal_06_discount_rate',
         'kpi_cus_01_active_customers',
         'kpi_cus_02_repeat_purchase_rate',
+        'kpi_cus_03_cohort_retention',
         'kpi_fbk_01_nps',
         'kpi_fbk_02_csat',
         'kpi_sup_01_otif',

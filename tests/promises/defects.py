@@ -292,6 +292,17 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("observations_exist", "n = -1", "true"),
     ),
     **one(
+        "reports.fct_customer_rfm_monthly",
+        ("scores_are_quintiles", "monetary_score = 6", "true"),
+        ("last_order_is_not_before_the_first", "last_ordered_on = as_of + 1", "true"),
+    ),
+    **one(
+        "reports.fct_customer_cohorts_monthly",
+        ("young_cohorts_are_null", "active_customers = null", "is_mature and months_since > 0"),
+        ("active_are_of_the_cohort", "active_customers = cohort_size + 1", "is_mature and months_since > 0"),
+        ("all_buy_in_their_first_month", "active_customers = active_customers - 1", "is_mature and months_since = 0"),
+    ),
+    **one(
         "marts.fct_order_lines",
         ("net_amount_is_known", "net_amount = null, net_amount_base = null, is_rate_missing = true", "true"),
         ("net_is_gross_less_discount", "gross_amount = gross_amount + 0.0001", "true"),

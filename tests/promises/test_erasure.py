@@ -12,7 +12,7 @@ from pipelines.errors import OpscopeError, WarehouseError
 from pipelines.ingestion.erased import PSEUDONYM, ErasedPersons
 from pipelines.ingestion.quarantine import release
 from pipelines.publishing import rollback, versions
-from pipelines.publishing.digest import digests
+from pipelines.publishing.digest import AUDIT_COLUMNS, content_digest, digests
 from pipelines.publishing.versions import VersionError
 from pipelines.resources import Warehouse
 from pipelines.sources.landed import LandedCopies
@@ -25,6 +25,8 @@ from tests.promises.nursery import Nursery
 from tests.promises.planted import Planted
 
 SEED = 20
+# Tables as of a day that have a row per customer.
+NAMING = ("reports.fct_customer_rfm_monthly",)
 
 
 @pytest.fixture
@@ -225,15 +227,15 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
     people = planted.customers(trials(5, 20))
     values = {value for person in people for value in planted.values_of(person)}
     warehouse = Warehouse(settings)
-    with warehouse.read() as connection:
-        before = digests(connection, ("ml", "reports"))
+    before = _figures(warehouse)
+    assert _customers_of_tables(warehouse, people), "no table as of a day names the people"
     assert values <= found_below(settings.root).keys()
 
     with lease.writer(settings, "erase"):
         erasure.erase(settings, load_profile(settings.profile), warehouse, Transforms(settings), people)
     assert values & found_below(settings.root).keys() == set()
-    with warehouse.read() as connection:
-        assert digests(connection, ("ml", "reports")) == before, "an erasure changes no number"
+    assert _figures(warehouse) == before, "an erasure changes no number"
+    assert _customers_of_tables(warehouse, people) == set()
     assert len(versions(settings)) == 1
     with pytest.raises(VersionError):
         rollback(settings)
@@ -241,6 +243,8 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
     settings = planted.redelivered(settings, tmp_path / "landing")
     assert planted.run(settings).is_success
     assert values & found_below(settings.root).keys() == set()
+    figures = _figures(warehouse)
+    assert {table: figures[table] for table in NAMING} == {table: before[table] for table in NAMING}, "by other names"
     rollback(settings)
     assert values & found_below(settings.root).keys() == set()
     evidence(
@@ -250,3 +254,24 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
         trials=len(people),
         seed=planted.seed,
     )
+
+
+def _figures(warehouse: Warehouse) -> dict[str, str]:
+    """A digest of all that tables as of a day say, but for how a customer is called."""
+    with warehouse.read() as connection:
+        return {
+            table: content_digest(connection, table, AUDIT_COLUMNS | {"customer_id"})
+            for table in digests(connection, ("ml", "reports"))
+        }
+
+
+def _customers_of_tables(warehouse: Warehouse, people: list[str]) -> set[str]:
+    """Those of the people who are named in a table as of a day."""
+    with warehouse.read() as connection:
+        return {
+            name
+            for table in NAMING
+            for (name,) in connection.execute(
+                f"select distinct customer_id from {table} where list_contains(?, customer_id)", [people]
+            ).fetchall()
+        }
