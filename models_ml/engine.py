@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from models_ml import selection, trees
 from models_ml.calibration import Calibration
+from models_ml.cards import ModelCard, Source, versions
 from models_ml.features import Snapshot
 from models_ml.frames import DATE, IS_SELECTED, SERIES, checked_levels, quantile_column
 from models_ml.judging import judged, spread_of
+from models_ml.levels import CROSSED
 from models_ml.means import MOVING_AVERAGE, SEASONAL_NAIVE, TREES, WEEKDAY_MEAN, Means, Plan
 from models_ml.panel import Panel
 from models_ml.periods import Floats
@@ -46,12 +48,41 @@ class Model:
         calibrations: how far actuals fell from each model's mean.
         choice: the model per segment.
         scores: per model: how it did at the earlier origins that the choice was made from.
+        correlation: of any two periods of a series, see `models_ml.lead_times`.
+        learnt_from: the data the model was learnt from, for its card.
     """
 
     means: Means
     calibrations: dict[str, Calibration]
     choice: Choice
     scores: pd.DataFrame
+    correlation: float
+    learnt_from: Source
+
+    def card(self) -> ModelCard:
+        """What a registry keeps of the model."""
+        plan, chosen = self.means.plan, self.choice
+        return ModelCard(
+            data_digest=self.learnt_from.digest,
+            trained_on=self.learnt_from.origin,
+            series=self.learnt_from.series,
+            periods=self.learnt_from.periods,
+            seed=plan.seed,
+            parameters={
+                "horizon": plan.horizon,
+                "season": plan.season,
+                "quantiles": list(plan.quantiles),
+                "country": plan.country,
+                "level_by": self.means.level.by.replace(CROSSED, "*"),
+                "level_strength": self.means.level.strength,
+                "combination": list(self.means.members),
+                "chosen": chosen.default,
+                "chosen_by_segment": dict(sorted(chosen.by_segment.items())),
+                "correlation": self.correlation,
+                "versions": versions(),
+            },
+            metrics=self.scores.set_index("model").to_dict("index"),  # type: ignore[arg-type]
+        )
 
     def forecast(
         self,
@@ -141,7 +172,9 @@ def fit(
     judgement = judged(Means(plan, trial), [Snapshot.at(panel, column) for column in past])
     fitted = _fit_trees(panel, panel.last, plan) if trial else None
     means = replace(judgement.means, trees=fitted)
-    return Model(means, judgement.calibrations, judgement.choice, judgement.scores)
+    return Model(
+        means, judgement.calibrations, judgement.choice, judgement.scores, judgement.correlation, Source.of(panel)
+    )
 
 
 def backtest(

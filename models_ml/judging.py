@@ -12,6 +12,7 @@ import pandas as pd
 from models_ml import metrics, selection
 from models_ml.calibration import Calibration, Errors
 from models_ml.features import Snapshot
+from models_ml.lead_times import correlation_of
 from models_ml.levels import best_level, corrected
 from models_ml.means import COMBINATION, SEASONAL_NAIVE, TREES, Means
 from models_ml.periods import Floats, Ints
@@ -32,12 +33,14 @@ class Judgement:
         calibrations: how far actuals fell from each model's mean.
         choice: the model per segment.
         scores: per model: WAPE, bias and quantile loss over the earlier origins.
+        correlation: of the errors of any two periods of a series, of the model chosen over all.
     """
 
     means: Means
     calibrations: dict[str, Calibration]
     choice: Choice
     scores: pd.DataFrame
+    correlation: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,9 @@ def judged(means: Means, snapshots: list[Snapshot]) -> Judgement:
     losses = pd.DataFrame({name: each.losses for name, each in singles.items()}).reset_index()
     choice = Choice.of(losses, means.names, means.plan.baseline)
     scores = pd.DataFrame([{"model": name, **each.scores} for name, each in singles.items()])
-    return Judgement(means, {name: each.calibration for name, each in singles.items()}, choice, scores)
+    calibrations = {name: each.calibration for name, each in singles.items()}
+    scaled = [_scaled_errors(snapshot, each[choice.default]) for snapshot, each in zip(snapshots, made, strict=True)]
+    return Judgement(means, calibrations, choice, scores, correlation_of(scaled))
 
 
 def spread_of(name: str, snapshot: Snapshot, mean: Floats) -> tuple[Floats, Floats]:
@@ -95,6 +100,14 @@ def spread_of(name: str, snapshot: Snapshot, mean: Floats) -> tuple[Floats, Floa
 def came_true(snapshot: Snapshot, horizon: int) -> Floats:
     """Demand after the snapshot, as far as the panel knows it."""
     return snapshot.panel.values[:, snapshot.column + 1 : snapshot.column + 1 + horizon]
+
+
+def _scaled_errors(snapshot: Snapshot, mean: Floats) -> Floats:
+    """Errors over the root of the mean, for which a Poisson's have the same spread at any mean."""
+    actual = came_true(snapshot, mean.shape[1])
+    alive = (snapshot.ages > 0) & (mean > 0).all(axis=1)
+    expected = mean[alive, : actual.shape[1]]
+    return np.asarray((actual[alive] - expected) / np.sqrt(expected))
 
 
 def _kept(snapshots: list[Snapshot], horizon: int) -> list[_Kept]:
