@@ -50,6 +50,13 @@ KNOWN_ROWS = re.compile(
     r"(?:\s+where (?P<where>[^{}]*?)\s*(?=group by|\n\)))?"
 )
 NUMBER = re.compile(r"set (?P<name>\w+) = (?P<value>\d+)")
+# As comparable_year() of the KPI macros.
+COMPARABLE_YEAR = timedelta(days=364)
+# Segment of a KPI that is said of a member -> what was told of the members, and the column of the rows that names them.
+MEMBERS = {
+    "category": ("intermediate.int_products_versioned", "product_id"),
+    "country_code": ("intermediate.int_customers_versioned", "customer_id"),
+}
 
 
 class TraceError(OpscopeError):
@@ -272,10 +279,29 @@ def _of_share(
         f"({share.condition})",
         *(f"cast({alias}.{quoted(name)} as varchar) = ${name}" for name in fitting),
     ]
+    for name in filters.keys() & MEMBERS.keys():
+        conditions.append(_said_of_member(name, alias, share.day))
+        fitting[name] = filters[name]
     named = {"as_of": as_of, "first_on": share.first, "last_on": share.last, **fitting}
     return _by_file(
         connection, settings, contract(share.feed), f"{table} as {alias}", alias, " and ".join(conditions), named
     )
+
+
+def _said_of_member(segment: str, alias: str, day: str) -> str:
+    """Condition: the member a row names was told to be in the segment on the row's day, or later for the first time."""
+    versions, member = MEMBERS[segment]
+    return f"""{alias}.{quoted(member)} in (
+        select {member} from (
+            select {member}, {segment}, known_from,
+                lag(known_from) over (partition by {member} order by known_from) is null as is_first,
+                lead(known_from) over (partition by {member} order by known_from) as next_from
+            from {versions}
+        ) as told
+        where told.{segment} = ${segment} and told.known_from <= $as_of
+            and (told.is_first or told.known_from <= {alias}.{quoted(day)})
+            and (told.next_from is null or told.next_from > {alias}.{quoted(day)})
+    )"""
 
 
 def _by_file(
@@ -347,6 +373,12 @@ def kpi_shares(model: str, as_of: date, period_start: date, period_end: date) ->
         first = min(period_start, as_of - timedelta(days=window - 1)) if window else period_start
         condition = " ".join((found["where"] or "true").split())
         shares.append(Share(found["feed"], found["day"], first, period_end, found["alias"], condition))
+    if "ref('known_sales')" in model:
+        shares = [Share("order_lines", "ordered_on", period_start, period_end, "lines", "is_revenue")]
+    if "comparable_year()" in model:
+        shares += [
+            replace(share, first=share.first - COMPARABLE_YEAR, last=share.last - COMPARABLE_YEAR) for share in shares
+        ]
     if shares:
         return shares
     if "forecast_values(" in model:

@@ -63,14 +63,18 @@
 
 {#
     How many of the stretches of as-of days [as_of_from, as_of_to) in `stretches` each key has, as `total` per key and
-    stretch: the basis of distinct counts (a key counts once where the total is at least 1) that needs no row per as-of
-    day. Keys whose stretches are all the same, which is nearly every key, skip the sort that the others need.
+    stretch, with the sums of the columns `sums`: the basis of distinct counts (a key counts once where the total is at
+    least 1) that needs no row per as-of day. Keys whose stretches are all the same, which is nearly every key, skip the
+    sort that the others need.
 #}
-{% macro overlapping(stretches, keys) -%}
+{% macro overlapping(stretches, keys, sums=[]) -%}
     {%- set key = keys | join(', ') -%}
+    {%- set measures = ['total'] + sums -%}
     (
         with counted as (
-            select {{ key }}, as_of_from, as_of_to, count(*) as total
+            select
+                {{ key }}, as_of_from, as_of_to, count(*) as total
+                {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
             from {{ stretches }}
             where as_of_from < as_of_to
             group by {{ key }}, as_of_from, as_of_to
@@ -81,7 +85,9 @@
                 {{ key }},
                 min(as_of_from) as as_of_from,
                 max(as_of_to) as as_of_to,
-                max(total) as total,
+                {%- for column in measures %}
+                max({{ column }}) as {{ column }},
+                {%- endfor %}
                 count(*) as stretches
             from counted
             group by {{ key }}
@@ -89,7 +95,8 @@
 
         mixed as (
             select {% for column in keys %}counted.{{ column }}, {% endfor -%}
-                counted.as_of_from, counted.as_of_to, counted.total
+                counted.as_of_from, counted.as_of_to
+                {%- for column in measures %}, counted.{{ column }}{% endfor %}
             from counted
             inner join spans
                 on {% for column in keys %}counted.{{ column }} = spans.{{ column }} and {% endfor -%}
@@ -97,29 +104,75 @@
         ),
 
         changes as (
-            select {{ key }}, at_as_of, sum(change) as change
+            select {{ key }}, at_as_of{% for column in measures %}, sum({{ column }}) as {{ column }}{% endfor %}
             from (
-                select {{ key }}, as_of_from as at_as_of, total as change from mixed
+                select {{ key }}, as_of_from as at_as_of{% for column in measures %}, {{ column }}{% endfor %} from mixed
                 union all
-                select {{ key }}, as_of_to as at_as_of, -total as change from mixed
+                select {{ key }}, as_of_to as at_as_of{% for column in measures %}, -{{ column }}{% endfor %} from mixed
             ) as events
             group by {{ key }}, at_as_of
         )
 
-        select {{ key }}, as_of_from, as_of_to, total
+        select {{ key }}, as_of_from, as_of_to, {{ measures | join(', ') }}
         from spans
         where stretches = 1
         union all
-        select {{ key }}, as_of_from, as_of_to, total
+        select {{ key }}, as_of_from, as_of_to, {{ measures | join(', ') }}
         from (
             select
                 {{ key }},
                 at_as_of as as_of_from,
-                lead(at_as_of) over knowledge as as_of_to,
-                sum(change) over knowledge as total
+                lead(at_as_of) over knowledge as as_of_to
+                {%- for column in measures %},
+                sum({{ column }}) over knowledge as {{ column }}
+                {%- endfor %}
             from changes
             window knowledge as (partition by {{ key }} order by at_as_of)
         ) as running
         where total > 0
     )
+{%- endmacro %}
+
+
+{#
+    What a master said of its members, per business day and as-of day: one row per member and version with the business
+    days [valid_from, valid_to) it speaks for and the as-of days [told_from, told_to) that have been told. A version
+    speaks from its delivery day on, the first one since ever, as in the dimensions; but an as-of day before its
+    delivery knows nothing of it, so the first has a second row of nulls. Join with told_of_day; members that no master
+    names find no row.
+#}
+{% macro told(versions, id, attributes) -%}
+    (
+        with versions as (
+            select
+                {{ id }}, {{ attributes | join(', ') }}, known_from,
+                lag(known_from) over (partition by {{ id }} order by known_from) is null as is_first,
+                lead(known_from) over (partition by {{ id }} order by known_from) as next_from
+            from {{ versions }}
+        )
+
+        select
+            {{ id }}, {{ attributes | join(', ') }},
+            case when is_first then date '1900-01-01' else known_from end as valid_from,
+            coalesce(next_from, date '9999-12-31') as valid_to,
+            case when is_first then known_from else date '1900-01-01' end as told_from,
+            date '9999-12-31' as told_to
+        from versions
+        union all
+        select
+            {{ id }}, {% for _ in attributes %}null, {% endfor %}
+            date '1900-01-01', coalesce(next_from, date '9999-12-31'), date '1900-01-01', known_from
+        from versions
+        where is_first and known_from > (select min(as_of) from {{ source('ops', 'build_scope') }})
+    )
+{%- endmacro %}
+
+
+{# Join condition of rows from known_rows and a relation of `told`. #}
+{% macro told_of_day(told, id, rows) -%}
+    {{ told }}.{{ id }} = {{ rows }}.{{ id }}
+    and {{ rows }}.business_on >= {{ told }}.valid_from
+    and {{ rows }}.business_on < {{ told }}.valid_to
+    and {{ rows }}.as_of_from < {{ told }}.told_to
+    and {{ rows }}.as_of_to > {{ told }}.told_from
 {%- endmacro %}

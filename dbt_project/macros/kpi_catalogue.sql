@@ -7,7 +7,10 @@
         'kpi_sal_01_net_revenue',
         'kpi_sal_02_gross_margin',
         'kpi_sal_03_average_order_value',
+        'kpi_sal_04_revenue_growth',
+        'kpi_sal_05_return_rate',
         'kpi_sal_06_discount_rate',
+        'kpi_sal_07_new_product_vitality',
         'kpi_cus_01_active_customers',
         'kpi_cus_02_repeat_purchase_rate',
         'kpi_cus_03_cohort_retention',
@@ -26,6 +29,7 @@
         'kpi_dat_01_freshness',
         'kpi_dat_02_quarantine_rate',
         'kpi_dat_03_reconciliation_gap',
+        'kpi_dat_04_restatement_rate',
     ]) }}
 {%- endmacro %}
 

@@ -38,14 +38,23 @@
 {%- endmacro %}
 
 
-{# (as_of, period_grain, period_start, period_end) for every as-of day of the scope. #}
-{% macro kpi_periods(grains) -%}
+{# 52 weeks: a day is compared with the same day of the week, and a leap day needs no rule of its own. #}
+{% macro comparable_year() -%} {{ return(364) }} {%- endmacro %}
+
+
+{#
+    (as_of, period_grain, period_start, period_end) for every as-of day of the scope. With `lag_days` the periods are those
+    of that many days ago, which by now had the time to come out.
+#}
+{% macro kpi_periods(grains, lag_days=0) -%}
+    {%- set last_day = day_plus('as_of', -lag_days) if lag_days else 'as_of' -%}
+    {%- set next_day = day_plus('as_of', 1 - lag_days) -%}
     (
         {%- for grain in grains %}
         {%- if grain == 'day' %}
-        {%- set day = day_plus('scope.as_of', '-back.days') %}
-        select scope.as_of, 'day' as period_grain, {{ day }} as period_start, {{ day }} as period_end
-        from {{ source('ops', 'build_scope') }} as scope
+        {%- set day = day_plus(last_day, '-back.days') %}
+        select as_of, 'day' as period_grain, {{ day }} as period_start, {{ day }} as period_end
+        from {{ source('ops', 'build_scope') }}
         cross join (
             {%- for days in range(grain_days(grain)) %}
             select {{ days }} as days{{ ' union all' if not loop.last }}
@@ -53,7 +62,7 @@
         ) as back
         {%- elif grain in whole_periods() %}
         {%- for back in range(1, whole_periods()[grain] + 1) %}
-        {%- set this_period = dbt.date_trunc(grain, day_plus('as_of', 1)) %}
+        {%- set this_period = dbt.date_trunc(grain, next_day) %}
         select
             as_of,
             '{{ grain }}' as period_grain,
@@ -67,11 +76,11 @@
             as_of,
             '{{ grain }}' as period_grain,
             {%- if grain.endswith('_to_date') %}
-            cast({{ dbt.date_trunc(grain.split('_')[0], 'as_of') }} as date) as period_start,
+            cast({{ dbt.date_trunc(grain.split('_')[0], last_day) }} as date) as period_start,
             {%- else %}
-            {{ 'as_of' if grain == 'as_of' else day_plus('as_of', 1 - grain_days(grain)) }} as period_start,
+            {{ last_day if grain == 'as_of' else day_plus('as_of', 1 - lag_days - grain_days(grain)) }} as period_start,
             {%- endif %}
-            as_of as period_end
+            {{ last_day }} as period_end
         from {{ source('ops', 'build_scope') }}
         {%- endif %}
         {%- if not loop.last %} union all {%- endif %}
@@ -94,10 +103,12 @@
     Every fact counts in the segment all/all and in one segment per column of `segments` and `coarse_segments` that is not
     null; the coarse ones have no values per day and week, which would be many and small. No known fact, no row.
 
-    With `shift_days` a period is filled with the facts of that many days before.
+    With `shift_days` a period is filled with the facts of that many days before; with `lag_days` the periods are those of
+    that many days ago (cohorts that have come of age).
 #}
 {% macro kpi_values(
-    facts, grains, segments=[], coarse_segments=[], money=[], is_dated=true, spread=[], shift_days=0
+    facts, grains, segments=[], coarse_segments=[], money=[], is_dated=true, spread=[], shift_days=0,
+    lag_days=0
 ) -%}
 {%- set when = (['business_on'] if is_dated else []) + (['currency'] if money else []) -%}
 {%- set stretch = ['as_of_from', 'as_of_to'] + when -%}
@@ -124,7 +135,7 @@ from (
         {{ "'all'" if segment == 'all' else "cast(" ~ segment ~ " as " ~ dbt.type_string() ~ ")" }} as segment_value,
         {{ stretch | join(', ') }},
         {%- for column in spread %}
-        cast(sum({{ column }}) as decimal(38, 2)) as {{ column }},
+        sum({{ column }}) as {{ column }},
         {%- endfor %}
         sum(numerator) as numerator,
         sum(denominator) as denominator,
@@ -139,7 +150,7 @@ from (
     {%- endif %}
     {%- endfor %}
 ) as segmented
-inner join {{ kpi_windows(facts, grains, money, is_dated, shift_days) }} as windows
+inner join {{ kpi_windows(facts, grains, money, is_dated, shift_days, lag_days) }} as windows
     on
         {%- for column in when %}
         segmented.{{ column }} = windows.{{ column }} and
@@ -175,6 +186,15 @@ group by
 {%- endmacro %}
 
 
+{#
+    One of them for one observation. Its parts are rounded first, so that sums of any pieces are exact and leave room for a
+    rate, in whatever currency.
+#}
+{% macro spread_of(left, right) -%}
+    cast({{ left }} as decimal(18, 2)) * cast({{ right }} as decimal(18, 2))
+{%- endmacro %}
+
+
 {# The same columns of a KPI without an interval that is written without kpi_values. #}
 {% macro no_spread() -%}
     {%- for column in spread_columns() %}
@@ -187,9 +207,9 @@ group by
     The periods, one row per business day of the facts that lies in them and, for money, per currency with its rate: facts
     find their periods by equality, which is far cheaper than by range.
 #}
-{% macro kpi_windows(facts, grains, money, is_dated, shift_days=0) -%}
+{% macro kpi_windows(facts, grains, money, is_dated, shift_days=0, lag_days=0) -%}
     {%- if not is_dated -%}
-    {{ kpi_periods(grains) }}
+    {{ kpi_periods(grains, lag_days) }}
     {%- else -%}
     {%- set period_day = day_plus('days.business_on', shift_days) if shift_days else 'days.business_on' -%}
     (
@@ -202,7 +222,7 @@ group by
             cast(rates.rate_to_base * cast(rates.rate_to_base as double) as decimal(28, 8)) as rate_squared
             {%- endif %}
         from (select distinct business_on from {{ facts }}) as days
-        inner join {{ kpi_periods(grains) }} as periods
+        inner join {{ kpi_periods(grains, lag_days) }} as periods
             on {{ period_day }} >= periods.period_start and {{ period_day }} <= periods.period_end
         {%- if money %}
         inner join {{ ref('known_rates') }} as rates

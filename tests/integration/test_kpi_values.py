@@ -28,7 +28,7 @@ FIRST = date(2026, 1, 20)
 DAYS = 55
 AS_OFS = [date(2026, 2, 28), date(2026, 3, 1), *(date(2026, 3, 5) + timedelta(days) for days in range(8))]
 BASE = "EUR"
-VALUES = ("known_rates", "dim_kpis", "fct_kpi_values")
+VALUES = ("known_rates", "known_sales", "dim_kpis", "fct_kpi_values")
 Values = dict[tuple[str, date, str, date, date, str, str], tuple[Decimal, Decimal | None, int]]
 
 

@@ -52,7 +52,11 @@ MARTS = """
     select 'SAL-01' as kpi_id, as_of, 'day' as period_grain, date '2026-03-01' as period_start,
         date '2026-03-01' as period_end, segment_type, segment_value
     from (values (date '2026-03-01', 'all', 'all'), (date '2026-03-02', 'all', 'all'),
-        (date '2026-03-02', 'channel_id', 'store')) as v(as_of, segment_type, segment_value);
+        (date '2026-03-02', 'channel_id', 'store'), (date '2026-03-02', 'category', 'toys'),
+        (date '2026-03-02', 'category', 'games')) as v(as_of, segment_type, segment_value);
+    create table intermediate.int_products_versioned as
+    select 'P1' as product_id, 'toys' as category, date '2026-03-02' as known_from
+    union all select 'P1', 'games', date '2026-03-03';
 """
 
 
@@ -116,6 +120,12 @@ def test_a_kpi_value_leads_to_what_was_known_then(
     assert (found[-1].rows, found[-1].amount) == (rows, Decimal(amount))
 
 
+def test_a_category_counts_the_products_that_were_told_to_be_in_it_on_the_day(settings: Settings) -> None:
+    *_, toys = trace(settings, "reports.fct_kpi_values", ["segment_value=toys"])
+    assert (toys.rows, toys.amount) == (1, Decimal("30.0000"))
+    assert trace(settings, "reports.fct_kpi_values", ["segment_value=games"]) == []
+
+
 def test_a_segment_without_rows_has_no_origin(settings: Settings) -> None:
     assert trace(settings, "reports.fct_kpi_values", ["segment_value=store"]) == []
 
@@ -172,8 +182,16 @@ def test_every_kpi_model_says_which_rows_it_counts(model: Path) -> None:
     shares = kpi_shares(text, date(2026, 3, 31), date(2026, 3, 1), date(2026, 3, 31))
     assert shares
     named = re.findall(r"known_rows\(ref\('int_\w+'\)", text)
-    assert len(named) == len([share for share in shares if share.day != "known_from"]) or "forecast_values(" in text
+    if "forecast_values(" not in text and "ref('known_sales')" not in text:
+        assert len(named) == len([share for share in shares if share.day != "known_from"])
     assert all("{" not in share.condition for share in shares)
+
+
+def test_growth_counts_the_same_days_of_the_year_before_too() -> None:
+    text = (DBT_PROJECT / "models" / "kpis" / "sales" / "kpi_sal_04_revenue_growth.sql").read_text(encoding="utf-8")
+    now, before = kpi_shares(text, date(2024, 3, 1), date(2024, 2, 1), date(2024, 2, 29))
+    assert (now.first, now.last, now.condition) == (date(2024, 2, 1), date(2024, 2, 29), "is_revenue")
+    assert (before.first, before.last, before.condition) == (date(2023, 2, 2), date(2023, 3, 2), "is_revenue")
 
 
 def test_every_fact_and_dimension_is_traceable() -> None:

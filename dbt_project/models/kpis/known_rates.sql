@@ -1,5 +1,8 @@
 {{ config(materialized='table') }}
 
+{#- As far back as sales are looked at. -#}
+{%- set days = longest_window(['year_to_date']) + comparable_year() -%}
+
 with rates as (
     select
         scope.as_of,
@@ -29,7 +32,7 @@ currency_days as (
     inner join wanted
         on
             wanted.business_on <= scope.as_of
-            and wanted.business_on > {{ day_plus('scope.as_of', -366) }}
+            and wanted.business_on > {{ day_plus('scope.as_of', -days) }}
 ),
 
 ranges as (

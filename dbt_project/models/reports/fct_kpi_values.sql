@@ -12,7 +12,7 @@ with kpi_rows as (
 ),
 
 kpis as (
-    select kpi_id, min_n, interval_method from {{ ref('dim_kpis') }}
+    select kpi_id, unit, min_n, interval_method from {{ ref('dim_kpis') }}
 ),
 
 valued as (
@@ -24,6 +24,7 @@ valued as (
         end as value,
         kpi_rows.n < kpis.min_n as is_insufficient_data,
         kpis.interval_method,
+        case when kpis.unit = 'ppm' then 1000000.0 else 1.0 end as whole,
         cast(nullif(greatest(kpi_rows.n - 1, 0), 0) as double) as degrees
     from kpi_rows
     inner join kpis
@@ -44,6 +45,24 @@ residual as (
     from valued
 ),
 
+estimated as (
+    select
+        *,
+        squared_residuals * n / degrees / (cast(denominator as double) * cast(denominator as double)) as variance
+    from residual
+),
+
+{# A share of units that come in clusters, such as lines, is known as well as one of fewer units that come alone. #}
+weighed as (
+    select
+        *,
+        case
+            when interval_method = 'clustered' then coalesce(nullif(greatest(value * (whole - value), 0), 0) / nullif(variance, 0), n)
+            else n
+        end as effective_n
+    from estimated
+),
+
 {# All at 95 %: the Wilson score interval of a proportion; the adjusted Wald interval of a net promoter score, which adds
    three quarters of a promoter and of a detractor and one and a half passives; and of a mean or ratio of sums the
    standard error times Student's quantile, by its expansion in 1 / degrees of freedom. #}
@@ -51,22 +70,24 @@ centred as (
     select
         *,
         case
-            when interval_method = 'wilson' then (numerator + 1.920729) / (n + 3.841459)
+            when interval_method in ('wilson', 'clustered') then
+                (value * effective_n + whole * 1.920729) / (effective_n + 3.841459)
             when interval_method = 'nps' then numerator / (n + 3.0)
             when interval_method in ('mean', 'ratio') then value
         end as centre,
         case
-            when interval_method = 'wilson' then
-                1.959964 * sqrt(greatest(value * (1 - value), 0) * n + 0.960365) / (n + 3.841459)
+            when interval_method in ('wilson', 'clustered') then
+                1.959964 * sqrt(greatest(value * (whole - value), 0) * effective_n + whole * whole * 0.960365)
+                / (effective_n + 3.841459)
             when interval_method = 'nps' then
                 1.959964 * sqrt(
                     ((squares + 15000.0) / (n + 3.0) - numerator / (n + 3.0) * numerator / (n + 3.0)) / (n + 3.0)
                 )
             when interval_method in ('mean', 'ratio') then
                 (1.959964 + 2.372271 / degrees + 2.822499 / (degrees * degrees) + 2.55585 / (degrees * degrees * degrees))
-                * sqrt(squared_residuals * n / degrees) / abs(cast(denominator as double))
+                * sqrt(variance)
         end as half_width
-    from residual
+    from weighed
 )
 
 select
@@ -82,6 +103,7 @@ select
     denominator,
     n,
     is_insufficient_data,
-    round(cast(centre - half_width as double), 6) as ci_low,
+    {#- A negative nought is another text than a nought. #}
+    round(cast(centre - half_width as double), 6) + 0.0 as ci_low,
     round(cast(centre + half_width as double), 6) as ci_high
 from centred

@@ -28,6 +28,7 @@ META = {
 }  # fmt: skip
 INTERVALS = {
     "wilson": "Wilson, 95 %",
+    "clustered": "Wilson with effective n, 95 %",
     "nps": "adjusted Wald, 95 %",
     "mean": "of a mean, 95 %",
     "ratio": "of a ratio of sums, 95 %",

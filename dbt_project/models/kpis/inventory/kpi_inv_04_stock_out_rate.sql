@@ -19,18 +19,20 @@ wanted as (
 levels as (
     select
         product_id,
+        location_id,
         business_on,
         as_of_from,
         as_of_to,
         sum(case when quantity_on_hand - coalesce(quantity_allocated, 0) <= 0 then 1 else 0 end) as out_of_stock,
         count(*) as counted
     from {{ known_rows(ref('int_inventory_levels_versioned'), 'measured_on', days) }} as levels
-    group by product_id, business_on, as_of_from, as_of_to
+    group by product_id, location_id, business_on, as_of_from, as_of_to
 ),
 
 facts as (
     select
         levels.business_on,
+        levels.location_id,
         greatest(levels.as_of_from, wanted.as_of_from) as as_of_from,
         least(levels.as_of_to, wanted.as_of_to) as as_of_to,
         sum(levels.out_of_stock) as numerator,
@@ -44,8 +46,9 @@ facts as (
             and wanted.as_of_from < levels.as_of_to
     group by
         levels.business_on,
+        levels.location_id,
         greatest(levels.as_of_from, wanted.as_of_from),
         least(levels.as_of_to, wanted.as_of_to)
 )
 
-{{ kpi_values('facts', grains) }}
+{{ kpi_values('facts', grains, segments=['location_id']) }}

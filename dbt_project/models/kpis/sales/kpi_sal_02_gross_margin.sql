@@ -1,18 +1,19 @@
-{%- set grains = ['day', 'month_to_date', 'month'] -%}
+{%- set grains = ['day', 'week', 'month_to_date', 'month', 'quarter_to_date', 'quarter'] -%}
 
 with facts as (
     select
-        business_on,
-        as_of_from,
-        as_of_to,
-        currency,
-        channel_id,
-        sum(net_amount - cost_amount) as numerator,
-        sum(net_amount) as denominator,
-        count(*) as n
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
-    where is_revenue and cost_amount is not null
-    group by business_on, as_of_from, as_of_to, currency, channel_id
+        *,
+        margin_amount as numerator,
+        costed_amount as denominator,
+        costed_lines as n,
+        margin_squares as squares,
+        margin_products as products,
+        costed_squares as denominator_squares
+    from {{ ref('known_sales') }}
+    where costed_lines > 0
 )
 
-{{ kpi_values('facts', grains, segments=['channel_id'], money=['numerator', 'denominator']) }}
+{{ kpi_values(
+    'facts', grains, segments=['channel_id'], coarse_segments=['category', 'country_code'],
+    money=['numerator', 'denominator'], spread=spread_columns()
+) }}

@@ -1,18 +1,19 @@
-{%- set grains = ['day', 'month_to_date', 'month'] -%}
+{%- set grains = ['day', 'week', 'month_to_date', 'month', 'quarter_to_date', 'quarter'] -%}
 
 with facts as (
     select
-        business_on,
-        as_of_from,
-        as_of_to,
-        currency,
-        channel_id,
-        sum(discount_amount) as numerator,
-        sum(gross_amount) as denominator,
-        count(*) as n
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
-    where is_revenue and quantity > 0
-    group by business_on, as_of_from, as_of_to, currency, channel_id
+        *,
+        discount_amount as numerator,
+        gross_amount as denominator,
+        sold_lines as n,
+        discount_squares as squares,
+        discount_products as products,
+        gross_squares as denominator_squares
+    from {{ ref('known_sales') }}
+    where sold_lines > 0
 )
 
-{{ kpi_values('facts', grains, segments=['channel_id'], money=['numerator', 'denominator']) }}
+{{ kpi_values(
+    'facts', grains, segments=['channel_id'], coarse_segments=['category', 'country_code'],
+    money=['numerator', 'denominator'], spread=spread_columns()
+) }}

@@ -1,4 +1,4 @@
-{%- set grains = ['trailing_90d', 'trailing_365d'] -%}
+{%- set grains = ['month', 'quarter', 'trailing_90d', 'trailing_365d'] -%}
 
 with facts as (
     select

@@ -1,4 +1,5 @@
-{%- set grains = ['trailing_90d', 'trailing_365d'] -%}
+{%- set grains = ['month', 'quarter', 'trailing_90d', 'trailing_365d'] -%}
+{%- set lead_days = dbt.datediff('coalesce(confirmed_on, ordered_on)', 'received_on', 'day') -%}
 
 with facts as (
     select
@@ -6,12 +7,13 @@ with facts as (
         as_of_from,
         as_of_to,
         supplier_id,
-        sum({{ dbt.datediff('coalesce(confirmed_on, ordered_on)', 'received_on', 'day') }}) as numerator,
+        sum({{ lead_days }}) as numerator,
         count(*) as denominator,
-        count(*) as n
+        count(*) as n,
+        sum({{ lead_days }} * {{ lead_days }}) as squares
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'received_on', longest_window(grains)) }} as lines
     where coalesce(status, 'open') not in ('cancelled', 'rejected')
     group by business_on, as_of_from, as_of_to, supplier_id
 )
 
-{{ kpi_values('facts', grains, segments=['supplier_id']) }}
+{{ kpi_values('facts', grains, segments=['supplier_id'], spread=['squares']) }}

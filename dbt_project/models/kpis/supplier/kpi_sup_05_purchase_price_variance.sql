@@ -1,4 +1,6 @@
-{%- set grains = ['trailing_90d', 'trailing_365d'] -%}
+{%- set grains = ['month', 'quarter', 'trailing_90d', 'trailing_365d'] -%}
+{%- set difference = times('unit_price - contract_unit_price', 'quantity_ordered') -%}
+{%- set contract = times('contract_unit_price', 'quantity_ordered') -%}
 
 with facts as (
     select
@@ -7,12 +9,15 @@ with facts as (
         as_of_to,
         currency,
         supplier_id,
-        sum({{ times('unit_price - contract_unit_price', 'quantity_ordered') }}) as numerator,
-        sum({{ times('contract_unit_price', 'quantity_ordered') }}) as denominator,
-        count(*) as n
+        sum({{ difference }}) as numerator,
+        sum({{ contract }}) as denominator,
+        count(*) as n,
+        sum({{ spread_of(difference, difference) }}) as squares,
+        sum({{ spread_of(difference, contract) }}) as products,
+        sum({{ spread_of(contract, contract) }}) as denominator_squares
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
     where contract_unit_price is not null and coalesce(status, 'open') not in ('cancelled', 'rejected')
     group by business_on, as_of_from, as_of_to, currency, supplier_id
 )
 
-{{ kpi_values('facts', grains, segments=['supplier_id'], money=['numerator', 'denominator']) }}
+{{ kpi_values('facts', grains, segments=['supplier_id'], money=['numerator', 'denominator'], spread=spread_columns()) }}
