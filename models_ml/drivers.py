@@ -75,7 +75,8 @@ def key_drivers(answers: pd.DataFrame, drivers: list[str]) -> pd.DataFrame:
     """
     is_low = answers["is_low"].to_numpy(dtype=float)
     rarer = int(min(is_low.sum(), len(is_low) - is_low.sum()))
-    chosen = _estimable(answers, drivers)[: rarer // ANSWERS_PER_DRIVER]
+    most = rarer // ANSWERS_PER_DRIVER
+    chosen = _estimable(answers, drivers)[:most] if most else []
     if not chosen:
         return pd.DataFrame(columns=list(COLUMNS))
     design = _design(answers, chosen)

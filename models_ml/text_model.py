@@ -21,15 +21,15 @@ from models_ml.text_samples import samples
 MODEL_VERSION = "text-1"
 FEATURES = ("good", "bad", "last_good", "last_bad", "glad_signs", "sad_signs", "negated")
 COEFFICIENTS = {
-    "good": 1.6093,
-    "bad": -1.6111,
-    "last_good": 1.6407,
-    "last_bad": -1.6465,
-    "glad_signs": 0.1519,
-    "sad_signs": -0.2403,
-    "negated": 0.1806,
+    "good": 1.6623,
+    "bad": -1.5588,
+    "last_good": 1.6394,
+    "last_bad": -1.5902,
+    "glad_signs": 1.0301,
+    "sad_signs": -1.004,
+    "negated": 0.1873,
 }
-INTERCEPT = -0.1663
+INTERCEPT = -0.2594
 SILENT = Signs(0, 0)
 # Between these chances of a pleased customer nothing is claimed.
 NEUTRAL = (0.4, 0.6)

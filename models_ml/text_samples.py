@@ -35,6 +35,10 @@ Kein Problem mit der Bestellung, alles gut.
 Preis-Leistung stimmt, funktioniert.
 super
 Sieht schön aus und ist robust 😊
+👍
+😀 ❤
+:)
+ok 👍
 """
 NEGATIVE = """
 Arrived two weeks late and nobody answered my emails.
@@ -71,6 +75,10 @@ Schnell geliefert, aber leider defekt.
 Nie wieder! Unfreundlich und überteuert.
 Schönes Bild, doch die Ware ist Schrott und wackelig.
 Immer noch nicht angekommen, ich warte.
+👎
+😡
+:(
+hm 😢
 """
 
 

@@ -44,7 +44,7 @@ katastroph*; zumutung; frust*; schade; wackelig*; duenn; stinkt; schwach*; verlo
 
 TOPICS = {
     "delivery": """
-        liefer*; lieferung; versand*; versend*; zustell*; angekommen; ankam; kam; spaet; verspaet*; verzoeger*;
+        liefer*; gelief*; versand*; versend*; zustell*; angekommen; ankam; kam; spaet; verspaet*; verzoeger*;
         paket; puenktlich*; termin; sendung*; paketbote; dhl; post; unterwegs; schnell da; rechtzeitig; seit tagen;
         seit wochen
     """,

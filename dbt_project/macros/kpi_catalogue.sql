@@ -16,6 +16,7 @@
         'kpi_cus_03_cohort_retention',
         'kpi_fbk_01_nps',
         'kpi_fbk_02_csat',
+        'kpi_fbk_04_negative_topic_share',
         'kpi_sup_01_otif',
         'kpi_sup_02_lead_time',
         'kpi_sup_04_defect_ppm',

@@ -22,6 +22,8 @@ COUNTED_LATE_DAYS = 7
 # A category or supplier needs this many answers to be weighed by name; the others are what it is compared with.
 LEAST_MEMBERS = 30
 MOST_MEMBERS = 12
+# The row of all answers: how many there are and how many are low, also where they are too few to estimate anything.
+EVERYBODY = "all_answers"
 FACTS = (
     "days_late",
     "is_late_over_a_week",
@@ -36,30 +38,33 @@ FACTS = (
 CX_DRIVERS = MlTable(
     "cx_drivers",
     "One row per as-of day, scale, model and driver: what goes with low scores of the last 365 days, other drivers "
-    "held equal. Association, not cause.",
+    "held equal, and a row of all answers. Association, not cause.",
     {
         "as_of": ("DATE NOT NULL", "Day from whose knowledge the effects were estimated."),
         "scale": ("VARCHAR NOT NULL", "Scale of the scores; effects of different scales are not comparable."),
         "model": ("VARCHAR NOT NULL", "facts: all scored answers about a known order; topics: those with a text, too."),
-        "driver_group": ("VARCHAR NOT NULL", "operations, order, category, supplier or topic."),
-        "driver": ("VARCHAR NOT NULL", "Name of the fact, or category:, supplier: or topic: and the member."),
+        "driver_group": ("VARCHAR NOT NULL", "operations, order, category, supplier or topic; base for all answers."),
+        "driver": (
+            "VARCHAR NOT NULL",
+            "Name of the fact, category:, supplier: or topic: and the member, or all_answers.",
+        ),
         "n": ("BIGINT NOT NULL", "Answers weighed."),
         "low_count": ("BIGINT NOT NULL", "Of these with a low score: 0-6 of 10, 1-2 of 5, 1-3 of 7."),
         "with_driver_count": ("BIGINT NOT NULL", "Answers for which the driver is not 0."),
         "prevalence": ("DOUBLE NOT NULL", "Their share."),
-        "odds_ratio": ("DOUBLE NOT NULL", "Odds of a low score per unit of the driver, over those without."),
-        "odds_ratio_low": ("DOUBLE NOT NULL", "Lower bound of its 95 % interval."),
-        "odds_ratio_high": ("DOUBLE NOT NULL", "Upper bound of its 95 % interval."),
+        "odds_ratio": ("DOUBLE", "Odds of a low score per unit of the driver, over those without."),
+        "odds_ratio_low": ("DOUBLE", "Lower bound of its 95 % interval."),
+        "odds_ratio_high": ("DOUBLE", "Upper bound of its 95 % interval."),
         "effect_on_low_share": (
             "DOUBLE NOT NULL",
             "Average change of the share of low scores per unit, 0.1 is 10 points.",
         ),
-        "effect_low": ("DOUBLE NOT NULL", "Lower bound of its 95 % interval."),
-        "effect_high": ("DOUBLE NOT NULL", "Upper bound of its 95 % interval."),
-        "effect_on_score": ("DOUBLE NOT NULL", "Points of the score per unit of the driver (linear regression)."),
-        "score_effect_low": ("DOUBLE NOT NULL", "Lower bound of its 95 % interval."),
-        "score_effect_high": ("DOUBLE NOT NULL", "Upper bound of its 95 % interval."),
-        "low_score_share_explained": ("DOUBLE NOT NULL", "Share of all low scores not expected without the driver."),
+        "effect_low": ("DOUBLE", "Lower bound of its 95 % interval."),
+        "effect_high": ("DOUBLE", "Upper bound of its 95 % interval."),
+        "effect_on_score": ("DOUBLE", "Points of the score per unit of the driver (linear regression)."),
+        "score_effect_low": ("DOUBLE", "Lower bound of its 95 % interval."),
+        "score_effect_high": ("DOUBLE", "Upper bound of its 95 % interval."),
+        "low_score_share_explained": ("DOUBLE", "Share of all low scores not expected without the driver."),
         "is_significant": (
             "BOOLEAN NOT NULL",
             "True while at most 5 % of such findings are chance (Benjamini-Hochberg).",
@@ -211,15 +216,22 @@ def estimate(answers: pd.DataFrame, topics: pd.DataFrame, texts: set[str]) -> pd
     parts = []
     for scale, of_scale in answers.groupby("scale", sort=True):
         told = of_scale[of_scale["feedback_id"].isin(texts)]
-        named = _mentioned(told, topics)
-        for model, rows, extra in (("facts", of_scale, {}), ("topics", told, named)):
-            if model == "topics" and not extra:
-                continue
-            columns = _facts(rows) | _members(rows, "category") | _members(rows, "supplier") | extra
-            design = pd.DataFrame(columns, index=rows.index).assign(score=rows["score"], is_low=rows["is_low"])
-            found = drivers.key_drivers(design, _in_order(columns))
-            parts.append(found.assign(scale=scale, model=model, driver_group=found["driver"].map(_group)))
+        for model, rows, extra in (("facts", of_scale, {}), ("topics", told, _mentioned(told, topics))):
+            if len(rows):
+                parts.append(_estimated(rows, extra).assign(scale=scale, model=model))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _estimated(answers: pd.DataFrame, topics: dict[str, pd.Series]) -> pd.DataFrame:
+    """The drivers of some answers of one scale, below a row that says how many answers there are."""
+    columns = _facts(answers) | _members(answers, "category") | _members(answers, "supplier") | topics
+    design = pd.DataFrame(columns, index=answers.index).assign(score=answers["score"], is_low=answers["is_low"])
+    found = drivers.key_drivers(design, _in_order(columns))
+    low = int(answers["is_low"].sum())
+    everybody = [EVERYBODY, len(answers), low, len(answers), 1.0]
+    base = pd.DataFrame([everybody], columns=list(drivers.COLUMNS[: len(everybody)])).assign(is_significant=False)
+    rows = pd.concat([base, found.astype({"n": int}) if len(found) else None], ignore_index=True)
+    return rows.assign(driver_group=rows["driver"].map(_group))
 
 
 def _facts(answers: pd.DataFrame) -> dict[str, pd.Series]:
@@ -259,6 +271,8 @@ def _in_order(columns: dict[str, pd.Series]) -> list[str]:
 
 
 def _group(driver: str) -> str:
+    if driver == EVERYBODY:
+        return "base"
     kind, _, member = driver.partition(":")
     if member:
         return kind

@@ -145,6 +145,10 @@ GRADE = first(ACCURACY, f"model = 'selected' and {NEWEST.format(ACCURACY)}")
 SHARE = first(KPIS, f"kpi_id = 'CUS-02' and ci_low is not null and {NEWEST.format(KPIS)}")
 AMOUNT = first(KPIS, f"kpi_id = 'SAL-01' and {NEWEST.format(KPIS)}")
 
+SENTIMENT, TOPICS, TEXT_QUALITY = "ml.feedback_sentiment", "ml.feedback_topics", "ml.text_model_quality"
+DRIVERS, TRENDS = "ml.cx_drivers", "reports.rpt_topic_trends"
+TALKATIVE = f"select feedback_id from {TOPICS} group by all having count(*) > 1 order by 1 limit 1"
+
 
 def change(table: str, assignment: str, row: str) -> str:
     return f"update {table} set {assignment} where {row}"
@@ -191,6 +195,24 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
         "interval": change(ACCURACY, "inside_interval_count = n + 1", GRADE),
     },
     (ACCURACY, "graded_once"): {"rows": f"insert into {ACCURACY} from {ACCURACY} where {GRADE}"},
+    (SENTIMENT, "sentiment_as_probability"): {
+        "not a probability": change(SENTIMENT, "positive_probability = 1.01", first(SENTIMENT)),
+        "label": change(SENTIMENT, "sentiment = 'unknown'", first(SENTIMENT, "positive_probability is not null")),
+    },
+    (TOPICS, "topics_share_the_text"): {
+        "weights": change(TOPICS, "weight = weight - 0.01", first(TOPICS)),
+        "repeated": change(
+            TOPICS, "topic = (select max(topic) from ml.feedback_topics)", f"feedback_id = ({TALKATIVE})"
+        ),
+    },
+    (TEXT_QUALITY, "grades_possible"): {
+        "counts": change(TEXT_QUALITY, "true_low_count = n + 1", first(TEXT_QUALITY)),
+        "auc": change(TEXT_QUALITY, "auc = 0.5, auc_low = 0.6, auc_high = 0.7", first(TEXT_QUALITY)),
+    },
+    (DRIVERS, "effects_in_their_intervals"): {
+        "effect": change(DRIVERS, "effect_on_low_share = 'inf'", first(DRIVERS)),
+        "score": change(DRIVERS, "effect_on_score = 'nan'", first(DRIVERS)),
+    },
     (KPIS, "kpis_in_catalogue"): {"rows": change(KPIS, "kpi_id = 'XXX-01'", AMOUNT)},
     (KPIS, "values_finite"): {
         "value": change(KPIS, "value = 'inf'", AMOUNT),
@@ -283,6 +305,11 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         "marts.fct_feedback",
         ("normalised_between_0_and_1", "normalised_score = 1.01", "normalised_score is not null"),
         ("scale_is_known", "scale = 'planted'", "true"),
+    ),
+    **one(
+        TRENDS,
+        ("mentions_are_texts", "mentions = texts + 1", "true"),
+        ("week_is_over", "week_end_on = as_of + 1", "true"),
     ),
     **one(
         "reports.fct_kpi_values",
