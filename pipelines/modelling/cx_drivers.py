@@ -56,7 +56,7 @@ CX_DRIVERS = MlTable(
         "odds_ratio_low": ("DOUBLE", "Lower bound of its 95 % interval."),
         "odds_ratio_high": ("DOUBLE", "Upper bound of its 95 % interval."),
         "effect_on_low_share": (
-            "DOUBLE NOT NULL",
+            "DOUBLE",
             "Average change of the share of low scores per unit, 0.1 is 10 points.",
         ),
         "effect_low": ("DOUBLE", "Lower bound of its 95 % interval."),

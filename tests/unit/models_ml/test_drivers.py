@@ -46,7 +46,7 @@ def test_regressions_agree_with_scikit_learn() -> None:
 
 
 def test_effects_by_hand() -> None:
-    """40 of 100 with the fact are low, 10 of 100 without: 30 points more, odds (40/60)/(10/90) = 6, 30 of 50 explained."""
+    """40 of 100 with the fact are low, 10 of 100 without: 30 points, odds (40/60)/(10/90) = 6, 30 of 50 explained."""
     told = pd.DataFrame(
         {"is_low": [True] * 40 + [False] * 60 + [True] * 10 + [False] * 90, "fact": [1] * 100 + [0] * 100}
     )
