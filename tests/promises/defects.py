@@ -312,6 +312,11 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("week_is_over", "week_end_on = as_of + 1", "true"),
     ),
     **one(
+        "reports.rpt_satisfaction",
+        ("answers_are_split", "low_count = low_count + 1", "true"),
+        ("interval_is_ordered", "nps_low = 1, nps_high = 0", "nps is not null"),
+    ),
+    **one(
         "reports.fct_kpi_values",
         ("numerator_is_known", "numerator = null", "true"),
         ("interval_is_ordered", "ci_low = ci_high + 0.001", "ci_high is not null"),
