@@ -228,7 +228,8 @@ class DbtGraph:
     def upstream_tables(self, unique_id: str) -> set[str]:
         """The nearest shown tables a model is built from, hidden models skipped; evidence tables are left out."""
         tables: set[str] = set()
-        for parent in self.manifest["nodes"][unique_id]["depends_on"]["nodes"]:
+        # A seed depends on nothing, and has no list to say so.
+        for parent in self.manifest["nodes"][unique_id]["depends_on"].get("nodes", ()):
             if parent in self.models:
                 tables.add(self.table(parent))
             elif parent.startswith("source."):
@@ -239,16 +240,23 @@ class DbtGraph:
         return tables
 
     def _first_shown_descendant(self, unique_id: str) -> str | None:
+        """The nearest mart built from a model, or else the nearest shown table.
+
+        A hidden model is built and tested with the marts, so its tests must not be asked of a report that reads it.
+        """
         queue = list(self.manifest["child_map"].get(unique_id, ()))
         seen: set[str] = set()
+        nearest = None
         while queue:
             child = queue.pop(0)
             if child in self.models:
-                return str(child)
-            if child not in seen:
+                if self.models[child]["schema"] == SHOWN_SCHEMAS[0]:
+                    return str(child)
+                nearest = nearest or str(child)
+            elif child not in seen:
                 seen.add(child)
                 queue += self.manifest["child_map"].get(child, ())
-        return None
+        return nearest
 
 
 def _schema(table: str) -> str:
