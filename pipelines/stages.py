@@ -19,7 +19,13 @@ from pipelines.transforms import DbtGraph, NodeResult, TransformError, Transform
 
 MARTS = ("marts", "ops")
 REPORTS = ("reports",)
-MARTS_SELECTION = ("path:models/staging", "path:models/intermediate", "path:models/marts", "path:models/ops")
+MARTS_SELECTION = (
+    "path:seeds",
+    "path:models/staging",
+    "path:models/intermediate",
+    "path:models/marts",
+    "path:models/ops",
+)
 REPORTS_SELECTION = ("path:models/kpis", "path:models/reports")
 
 

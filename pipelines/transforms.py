@@ -228,7 +228,8 @@ class DbtGraph:
     def upstream_tables(self, unique_id: str) -> set[str]:
         """The nearest shown tables a model is built from, hidden models skipped; evidence tables are left out."""
         tables: set[str] = set()
-        for parent in self.manifest["nodes"][unique_id]["depends_on"]["nodes"]:
+        # A seed depends on nothing, and has no list to say so.
+        for parent in self.manifest["nodes"][unique_id]["depends_on"].get("nodes", ()):
             if parent in self.models:
                 tables.add(self.table(parent))
             elif parent.startswith("source."):

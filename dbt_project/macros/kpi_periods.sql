@@ -191,7 +191,7 @@ group by
     rate, in whatever currency.
 #}
 {% macro spread_of(left, right) -%}
-    cast({{ left }} as decimal(18, 2)) * cast({{ right }} as decimal(18, 2))
+    cast({{ left }} as decimal(20, 2)) * cast({{ right }} as decimal(18, 2))
 {%- endmacro %}
 
 

@@ -14,6 +14,7 @@ from pipelines.demo import feeds, specimens
 from pipelines.demo.catalogue import LOCATIONS, Customers, Products, Suppliers
 from pipelines.demo.defects import CSV_KINDS, JSON_KINDS, Planted, Sound, kinds_of_day, spoil, spoil_json
 from pipelines.demo.deliveries import Delivery, Dialect, Outbox
+from pipelines.demo.goals import CHANGED, GOALS, Goal, target_records
 from pipelines.demo.market import Market, PriceChange
 from pipelines.demo.plan import Bools, Ints, Plan
 from pipelines.demo.sales import NEWS_DAYS, Lines, has_news, known
@@ -228,6 +229,7 @@ class Clerks:
         self._tell_products(day, market, change)
         self._tell_customers(day)
         self._tell_price_list(day, stock)
+        self._tell_targets(day)
 
     def _tell_products(self, day: int, market: Market, change: PriceChange | None) -> None:
         products = self.products
@@ -284,6 +286,17 @@ class Clerks:
         )
         self.outbox.parquet("supplier_products", day, "price_list.parquet").write(table)
         self.books.current["supplier_products"] += len(table)
+
+    def _tell_targets(self, day: int) -> None:
+        """The plan on the first day; half-way one goal is told again with another target."""
+        told: tuple[Goal, ...] = ()
+        if day == self.plan.first:
+            told = GOALS
+            self.books.current["kpi_targets"] += len(GOALS)
+        elif self.plan.dirty and day == self.plan.first + self.plan.days // 2:
+            told = (CHANGED,)
+        if told:
+            self.outbox.csv("kpi_targets", day, "targets.csv", WEB_CSV).write(target_records(told, self.plan.scale))
 
     def close(self, day: int) -> None:
         """End the day: what its files tell is known now."""

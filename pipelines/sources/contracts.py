@@ -24,6 +24,7 @@ FEEDS = (
     "purchase_order_lines",
     "inventory_levels",
     "exchange_rates",
+    "kpi_targets",
 )
 LogicalType = Literal["string", "integer", "number", "date", "timestamp", "boolean"]
 

@@ -94,6 +94,8 @@ class Company:
         return {result.node.name: str(result.status) for result in outcome.result.results}
 
     def transform(self, *select: str) -> None:
+        if not select:
+            self.run("seed")
         statuses = self.run("run", "--select", *(select or ("staging", "intermediate", "marts", "ops")))
         assert set(statuses.values()) == {"success"}, statuses
 

@@ -335,6 +335,35 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("all_buy_in_their_first_month", "active_customers = active_customers - 1", "is_mature and months_since = 0"),
     ),
     **one(
+        "reports.fct_kpi_anomalies",
+        ("severity_is_known", "severity = 'planted'", "true"),
+        ("limits_are_ordered", "lower_limit = upper_limit + 1", "upper_limit is not null"),
+        (
+            "anomaly_is_outside",
+            "is_anomaly = true, is_insufficient_data = false, value = (lower_limit + upper_limit) / 2",
+            "upper_limit > lower_limit + 1",
+        ),
+        ("few_days_are_not_judged", "is_insufficient_data = true, is_anomaly = true, value = upper_limit + 1", "true"),
+    ),
+    **one(
+        "reports.rpt_goal_progress",
+        ("status_is_known", "status = 'planted'", "not is_period_over"),
+        ("share_is_a_share", "elapsed_share = 1.1", "true"),
+        ("ended_goals_are_final", "is_period_over = true, status = 'on_track'", "true"),
+        ("target_was_known", "target_known_from = as_of + 1", "true"),
+    ),
+    **one(
+        "reports.rpt_exceptions",
+        ("severity_is_known", "severity = 'planted'", "true"),
+        ("money_is_not_negative", "value_at_stake_base = -1", "true"),
+        ("began_by_tonight", "first_seen_on = as_of + 1", "true"),
+    ),
+    **one(
+        "reports.rpt_benchmark_gap",
+        ("source_was_public", "source_date = as_of + 1", "true"),
+        ("stale_has_no_verdict", "is_stale = true, percentile_band = 'best_quarter'", "true"),
+    ),
+    **one(
         "marts.fct_order_lines",
         ("net_amount_is_known", "net_amount = null, net_amount_base = null, is_rate_missing = true", "true"),
         ("net_is_gross_less_discount", "gross_amount = gross_amount + 0.0001", "true"),

@@ -21,7 +21,11 @@
     {'feed': 'products', 'key': ['product_id'], 'mart': ref('dim_products'), 'all_versions': true},
     {'feed': 'customers', 'key': ['customer_id'], 'mart': ref('dim_customers'), 'all_versions': true},
     {'feed': 'suppliers', 'key': ['supplier_id'], 'mart': ref('dim_suppliers'), 'all_versions': true},
-    {'feed': 'exchange_rates', 'key': ['from_currency', 'to_currency', 'rate_on']}
+    {'feed': 'exchange_rates', 'key': ['from_currency', 'to_currency', 'rate_on']},
+    {
+        'feed': 'kpi_targets', 'key': ['kpi_id', 'segment_type', 'segment_value', 'period_start', 'period_end'],
+        'mart': ref('fct_kpi_targets'), 'all_versions': true, 'mart_where': 'true'
+    }
 ] %}
 
 with
@@ -49,7 +53,7 @@ stages as (
     {{ versions_to_marts(
         feed.feed, feed.mart_amount, feed.mart,
         'true' if feed.all_versions else 'known_to is null',
-        'not is_inferred' if feed.all_versions else 'true'
+        feed.mart_where or ('not is_inferred' if feed.all_versions else 'true')
     ) }}
     {% endif %}
     {{ 'union all' if not loop.last }}

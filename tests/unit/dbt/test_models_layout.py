@@ -18,9 +18,9 @@ MODELS = DBT_PROJECT / "models"
 READS = {
     "staging": set(),
     "intermediate": {"staging", "intermediate"},
-    "marts": {"intermediate", "marts"},
+    "marts": {"intermediate", "marts", "seeds"},
     "kpis": {"intermediate", "marts", "kpis", "reports", "ops"},
-    "reports": {"intermediate", "marts", "kpis", "reports"},
+    "reports": {"intermediate", "marts", "kpis", "reports", "seeds"},
     "ops": {"staging", "intermediate", "marts", "reports", "ops"},
 }
 PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_", "bridge_")}
@@ -123,6 +123,7 @@ def test_bi_tools_can_read_every_type_of_a_mart() -> None:
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.stem)
 def test_models_read_in_one_direction(path: Path) -> None:
     home = {other.stem: layer(other) for other in sql_files()}
+    home |= {seed.stem: "seeds" for seed in (DBT_PROJECT / "seeds").glob("*.csv")}
     read = set(re.findall(r"\bref\(\s*'(\w+)'\s*\)", code(path)))
     wrong = {name for name in read if home[name] not in READS[layer(path)]}
     assert not wrong, f"{path.stem} is in {layer(path)} and may not read {sorted(wrong)}"

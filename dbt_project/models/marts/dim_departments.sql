@@ -1,0 +1,2 @@
+select department_id, title, mission
+from {{ ref('departments') }}
