@@ -24,7 +24,8 @@ valued as (
         end as value,
         kpi_rows.n < kpis.min_n as is_insufficient_data,
         kpis.interval_method,
-        case when kpis.unit = 'ppm' then 1000000.0 else 1.0 end as whole,
+        {#- A double: squares of a million are too wide for a decimal literal. #}
+        cast(case when kpis.unit = 'ppm' then 1000000 else 1 end as double) as whole,
         cast(nullif(greatest(kpi_rows.n - 1, 0), 0) as double) as degrees
     from kpi_rows
     inner join kpis
