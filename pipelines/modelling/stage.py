@@ -11,6 +11,8 @@ import duckdb
 from pipelines.failpoints import reach
 from pipelines.modelling import tables
 from pipelines.modelling.context import Context, Producer
+from pipelines.modelling.customer_groups import CustomerGroups
+from pipelines.modelling.customer_values import CustomerValues
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.quality.versions import stamp_versions
@@ -20,7 +22,7 @@ from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
 
 # In the order in which they write a day: a later one may read what an earlier one wrote.
-PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades)
+PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades, CustomerValues, CustomerGroups)
 TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
 
 
