@@ -51,7 +51,8 @@ class Grouping:
     def numbers_of(self, features: Floats) -> Ints:
         """The number of the group of each row of `features`."""
         distances = ((features[:, None, :] - self.centres) / self.scale) ** 2
-        return self.numbers[np.argmin(distances.sum(axis=2), axis=1)]
+        found: Ints = self.numbers[np.argmin(distances.sum(axis=2), axis=1)]
+        return found
 
 
 def features_of(customers: pd.DataFrame) -> Floats:
@@ -61,7 +62,8 @@ def features_of(customers: pd.DataFrame) -> Floats:
     """
     columns = [np.maximum(customers[name].to_numpy(float), 0) for name in FEATURES]
     columns[FEATURES.index("recency_days")] /= DAYS_OF_MONTH
-    return np.log1p(np.column_stack(columns))
+    found: Floats = np.log1p(np.column_stack(columns))
+    return found
 
 
 def next_month(previous: Grouping | None, features: Floats) -> Grouping | None:
@@ -140,7 +142,8 @@ def _choose(rows: Floats) -> tuple[int, float]:
 
 
 def _nearest(rows: Floats, centres: Floats) -> Ints:
-    return np.argmin(((rows[:, None, :] - centres) ** 2).sum(axis=2), axis=1)
+    found: Ints = np.argmin(((rows[:, None, :] - centres) ** 2).sum(axis=2), axis=1)
+    return found
 
 
 def _numbers(centres: Floats, scale: Floats, previous: Grouping | None) -> Ints:

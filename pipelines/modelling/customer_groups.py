@@ -153,8 +153,8 @@ def _profile_rows(profiles: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame
             "cluster_name": profiles["name"],
             "description": [
                 f"{count:,} customers ({share:.0%}); the median one bought on {purchases:,.0f} "
-                f"{'day' if purchases == 1 else 'days'}, last {recency:,.0f} days ago. {mean:,.0f} of net revenue each so "
-                f"far, {part:.0%} of that of all."
+                f"{'day' if purchases == 1 else 'days'}, last {recency:,.0f} days ago. {mean:,.0f} of net revenue each "
+                f"so far, {part:.0%} of that of all."
                 for count, share, recency, purchases, mean, part in zip(
                     profiles["customers"],
                     shares,

@@ -146,8 +146,8 @@ class CustomerValues:
         graded = customers.grade(
             model, self._context.purchases.known(trained_on), self._context.purchases.between(day, trained_on), days
         )
-        stamps = {"as_of": day, "month_start_on": day.replace(day=1), "trained_on": trained_on, "holdout_days": days}
-        self._insert(CUSTOMER_LTV_ACCURACY, graded.assign(**stamps))
+        graded = graded.assign(as_of=day, month_start_on=day.replace(day=1), trained_on=trained_on, holdout_days=days)
+        self._insert(CUSTOMER_LTV_ACCURACY, graded)
 
     def _insert(self, table: MlTable, rows: pd.DataFrame) -> None:
         self._connection.register("customer_rows", pa.Table.from_pandas(rows, preserve_index=False))
