@@ -1,7 +1,8 @@
 """What customers had bought, as it was known at the end of a day: lifetime values and groups of customers come from it.
 
 Which lines are revenue is said by the transforms (intermediate.int_order_lines_versioned). Money is in base currency at
-the rate of the business day as known on the as-of day, as in the reports.
+the rate of the business day as known on the as-of day, as in the reports, and cut to ten-thousandths before it is
+summed, so that the order of rows does not show.
 """
 
 from datetime import date
@@ -20,7 +21,7 @@ KNOWN_RATES = """
             case
                 when to_currency = base then rate::decimal(28, 12)
                 else (1 / rate::double)::decimal(28, 12)
-            end as rate_to_base
+            end::double as rate_to_base
         from intermediate.int_exchange_rates_versioned, (select base_currency as base from ops.company)
         where known_from <= $day and (known_to is null or known_to > $day) and rate_on <= $day
             and base in (from_currency, to_currency) and from_currency <> to_currency
@@ -31,23 +32,28 @@ KNOWN_RATES = """
 """
 KNOWN_CUSTOMERS = """
     with days as (
-        select customer_id, ordered_on, currency, max(has_bought) as has_bought, sum(net) as net,
-            sum(costed_net) as costed_net, sum(cost) as cost
+        select
+            customer_id,
+            ordered_on,
+            bool_or(has_bought) as has_bought,
+            sum((net * rate_to_base)::decimal(18, 4)) as net,
+            sum((costed_net * rate_to_base)::decimal(18, 4)) as costed_net,
+            sum((margin * rate_to_base)::decimal(18, 4)) as margin
         from purchases
+        asof left join purchase_rates as rates
+            on purchases.currency = rates.currency and purchases.ordered_on >= rates.rate_on
         where known_from <= $day and (known_to is null or known_to > $day) and ordered_on <= $until
-        group by all
+        group by customer_id, ordered_on
     )
     select
         customer_id,
-        count(distinct ordered_on) filter (has_bought) as purchases,
+        count(*) filter (has_bought) as purchases,
         min(ordered_on) filter (has_bought) as first_on,
         max(ordered_on) filter (has_bought) as last_on,
-        coalesce(sum(net * rate_to_base), 0)::decimal(24, 4)::double as revenue,
-        coalesce(sum(costed_net * rate_to_base), 0)::decimal(24, 4)::double as costed_revenue,
-        coalesce(sum((costed_net - cost) * rate_to_base), 0)::decimal(24, 4)::double as margin
+        coalesce(sum(net), 0)::double as revenue,
+        coalesce(sum(costed_net), 0)::double as costed_revenue,
+        coalesce(sum(margin), 0)::double as margin
     from days
-    asof left join purchase_rates as rates
-        on days.currency = rates.currency and days.ordered_on >= rates.rate_on
     group by customer_id
     having purchases > 0
     order by purchases, first_on, last_on, revenue, margin, customer_id
@@ -59,13 +65,15 @@ class Purchases:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, last: date) -> None:
         self._connection = connection
+        self._known: dict[tuple[date, date], pd.DataFrame] = {}
         connection.execute(
             """
             create or replace temp table purchases as
             select
                 customer_id, ordered_on, currency, known_from, known_to, bool_or(quantity > 0) as has_bought,
-                sum(net_amount) as net, sum(net_amount) filter (cost_amount is not null) as costed_net,
-                sum(cost_amount) as cost
+                sum(net_amount)::double as net,
+                (sum(net_amount) filter (cost_amount is not null))::double as costed_net,
+                sum(net_amount - cost_amount)::double as margin
             from intermediate.int_order_lines_versioned
             where is_revenue and customer_id is not null and ordered_on <= $last and known_from <= $last
             group by all
@@ -79,8 +87,11 @@ class Purchases:
         Orders on the same day are one purchase; one that is only taken back is none. With `until`, only business days
         up to it count. The order of rows does not depend on how customers are called, but for those who are equal.
         """
-        self._connection.execute(KNOWN_RATES, {"day": day})
-        return self._connection.execute(KNOWN_CUSTOMERS, {"day": day, "until": until or day}).df()
+        key = (day, until or day)
+        if key not in self._known:
+            self._connection.execute(KNOWN_RATES, {"day": day})
+            self._known[key] = self._connection.execute(KNOWN_CUSTOMERS, {"day": day, "until": key[1]}).df()
+        return self._known[key].copy()
 
     def between(self, day: date, after: date) -> pd.DataFrame:
         """Days with a purchase after `after`, up to `day` and as known then: customer_id and purchases."""
