@@ -14,6 +14,8 @@
         'kpi_cus_01_active_customers',
         'kpi_cus_02_repeat_purchase_rate',
         'kpi_cus_03_cohort_retention',
+        'kpi_cus_04_churn',
+        'kpi_cus_05_lifetime_value',
         'kpi_fbk_01_nps',
         'kpi_fbk_02_csat',
         'kpi_fbk_04_negative_topic_share',

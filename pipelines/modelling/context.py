@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 import duckdb
 
 from pipelines.modelling.demand import Demand
+from pipelines.modelling.purchases import Purchases
 from pipelines.modelling.tables import MlTable
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
@@ -39,6 +40,11 @@ class Context:
     def demand(self) -> Demand:
         """Demand, read once a run, for whoever asks first."""
         return Demand(self.connection, self.settings, last=self.last)
+
+    @cached_property
+    def purchases(self) -> Purchases:
+        """What customers bought, read once a run, for whoever asks first."""
+        return Purchases(self.connection, last=self.last)
 
 
 class Producer(Protocol):

@@ -11,6 +11,8 @@ import duckdb
 from pipelines.failpoints import reach
 from pipelines.modelling import tables
 from pipelines.modelling.context import Context, Producer
+from pipelines.modelling.customer_groups import CustomerGroups
+from pipelines.modelling.customer_values import CustomerValues
 from pipelines.modelling.cx_drivers import CxDrivers
 from pipelines.modelling.feedback import FeedbackTexts
 from pipelines.modelling.forecasts import DemandForecasts
@@ -22,7 +24,14 @@ from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
 
 # In the order in which they write a day: a later one may read what an earlier one wrote.
-PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades, FeedbackTexts, CxDrivers)
+PRODUCERS: tuple[type[Producer], ...] = (
+    DemandForecasts,
+    ForecastGrades,
+    CustomerValues,
+    CustomerGroups,
+    FeedbackTexts,
+    CxDrivers,
+)
 TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
 
 

@@ -329,6 +329,12 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("last_order_is_not_before_the_first", "last_ordered_on = as_of + 1", "true"),
     ),
     **one(
+        "reports.rpt_customer_360",
+        ("buyers_have_a_segment", "rfm_segment = null", "orders > 0"),
+        ("late_are_among_deliveries", "late_deliveries = deliveries + 1", "true"),
+        ("p_alive_is_a_probability", "p_alive = 1.01", "true"),
+    ),
+    **one(
         "reports.fct_customer_cohorts_monthly",
         ("young_cohorts_are_null", "active_customers = null", "is_mature and months_since > 0"),
         ("active_are_of_the_cohort", "active_customers = cohort_size + 1", "is_mature and months_since > 0"),

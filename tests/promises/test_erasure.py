@@ -26,7 +26,12 @@ from tests.promises.planted import Planted
 
 SEED = 20
 # Tables as of a day that have a row per customer.
-NAMING = ("reports.fct_customer_rfm_monthly",)
+NAMING = (
+    "ml.customer_clusters",
+    "ml.customer_ltv",
+    "reports.fct_customer_rfm_monthly",
+    "reports.rpt_customer_360",
+)
 
 
 @pytest.fixture
