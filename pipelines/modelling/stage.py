@@ -25,8 +25,13 @@ TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables of all producers with their comments."""
-    tables.prepare(connection, TABLES)
+    """Make the tables of all producers with their comments.
+
+    Days computed before a table was there, or had another shape, are computed anew with the next: a table holds every
+    as-of day that was ever asked for, whichever release computed it first.
+    """
+    if tables.prepare(connection, TABLES):
+        connection.execute("update ops.as_of_days set is_stale = true where stage = 'ml' and not is_stale")
 
 
 def build_ml(
