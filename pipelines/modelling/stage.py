@@ -11,6 +11,7 @@ import duckdb
 from pipelines.failpoints import reach
 from pipelines.modelling import tables
 from pipelines.modelling.context import Context, Producer
+from pipelines.modelling.drift import Drift
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.quality.versions import stamp_versions
@@ -20,7 +21,7 @@ from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
 
 # In the order in which they write a day: a later one may read what an earlier one wrote.
-PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades)
+PRODUCERS: tuple[type[Producer], ...] = (DemandForecasts, ForecastGrades, Drift)
 TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
 
 

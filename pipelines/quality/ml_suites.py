@@ -167,4 +167,58 @@ ML = (
             ),
         ),
     ),
+    Suite(
+        "ml.model_registry",
+        "ml",
+        """(
+            select forecasts.as_of, forecasts.trained_on, r.model_id, r.trained_on as registered_on
+            from (select distinct as_of, trained_on from ml.demand_forecasts) as forecasts
+            left join (from ml.model_registry where purpose = 'demand_forecasts') as r using (as_of)
+        )""",
+        "as_of",
+        (
+            none_where(
+                "vintage_has_its_model",
+                "model_id is null or registered_on <> trained_on",
+                "Nobody can say which model made the vintage, or make it again.",
+            ),
+        ),
+    ),
+    Suite(
+        "ml.model_registry",
+        "ml",
+        "ml.model_registry",
+        "as_of",
+        (
+            none_where(
+                "model_learnt_from_the_past",
+                {"trained_on": "trained_on > as_of", "data_rows": "data_rows < 1"},
+                "A model learnt from some rows, and from none of a later day.",
+            ),
+            _once("registered_once", "purpose", "A day and purpose has one model."),
+        ),
+    ),
+    Suite(
+        "ml.drift",
+        "ml",
+        "ml.drift",
+        "as_of",
+        (
+            none_where(
+                "measures_possible",
+                {
+                    "psi": "not isfinite(psi) or psi < 0",
+                    "quantity": "reference_daily_quantity < 0 or current_daily_quantity < 0",
+                    "change": "changed_on is null <> direction is null or changed_on > as_of",
+                    "alarm": "is_alarm and psi <= 0.2 and changed_on is null",
+                },
+                "An index is finite and not below zero; a change has a day, a direction and a reason.",
+            ),
+            _once(
+                "watched_once",
+                "subject_type, coalesce(product_id, ''), coalesce(channel_id, ''), coalesce(category, '')",
+                "Each thing is watched once a day.",
+            ),
+        ),
+    ),
 )

@@ -135,6 +135,7 @@ def of_dimension(name: str) -> dict[tuple[str, str], dict[str, str]]:
 
 FORECASTS, ACCURACY, KPIS = "ml.demand_forecasts", "ml.forecast_accuracy", "reports.fct_kpi_values"
 ADDED, TRACKING, SERIES = "ml.forecast_value_added", "ml.forecast_tracking", "ml.forecast_accuracy_series"
+REGISTRY, DRIFT = "ml.model_registry", "ml.drift"
 RATIOS = ("wape", "bias", "mase", "rmsse", "weighted_quantile_loss")
 NEWEST = "as_of = (select max(as_of) from {})"
 SELECTED = first(FORECASTS, f"is_selected and {NEWEST.format(FORECASTS)}")
@@ -223,6 +224,22 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
     (SERIES, "month_of_its_day"): {
         "rows": change(SERIES, "month_start_on = month_start_on - interval 1 month", newest(SERIES))
     },
+    (REGISTRY, "vintage_has_its_model"): {
+        "none": f"delete from {REGISTRY} where {NEWEST.format(REGISTRY)}",
+        "another": change(REGISTRY, "trained_on = trained_on - 1", newest(REGISTRY)),
+    },
+    (REGISTRY, "model_learnt_from_the_past"): {
+        "trained_on": change(REGISTRY, "trained_on = as_of + 1", newest(REGISTRY)),
+        "data_rows": change(REGISTRY, "data_rows = 0", newest(REGISTRY)),
+    },
+    (REGISTRY, "registered_once"): {"rows": f"insert into {REGISTRY} from {REGISTRY} where {newest(REGISTRY)}"},
+    (DRIFT, "measures_possible"): {
+        "psi": change(DRIFT, "psi = 'inf'", newest(DRIFT)),
+        "quantity": change(DRIFT, "current_daily_quantity = -1", newest(DRIFT)),
+        "change": change(DRIFT, "changed_on = as_of + 1, direction = 'up'", newest(DRIFT)),
+        "alarm": change(DRIFT, "is_alarm = true, psi = 0, changed_on = null, direction = null", newest(DRIFT)),
+    },
+    (DRIFT, "watched_once"): {"rows": f"insert into {DRIFT} from {DRIFT} where {newest(DRIFT)}"},
     (KPIS, "kpis_in_catalogue"): {"rows": change(KPIS, "kpi_id = 'XXX-01'", AMOUNT)},
     (KPIS, "values_finite"): {
         "value": change(KPIS, "value = 'inf'", AMOUNT),

@@ -45,6 +45,15 @@ ROWS = (
         10, 20, 21, 5, 9, 4, 8, 5, 10, 9, 18, 0.25, 0.05, 0.5, 0.7, 0.1, 0.8, 6, 0.05, 10, 2
     from unnest(['a', 'b']) as s(p)
     """,
+    """
+    insert into ml.model_registry
+    values ('{day}', 'demand_forecasts', 'm', '{day}', 'd', 100, 'c', '{{}}', '{{}}', 1, '{{}}')
+    """,
+    """
+    insert into ml.drift values
+        ('{day}', 'total', null, null, null, 364, 20, 30, 0.3, date '{day}' - 9, 'up', true),
+        ('{day}', 'series', 'a', 'web', null, 364, 20, 20, 0.1, null, null, false)
+    """,
 )
 
 
@@ -76,6 +85,7 @@ def _doubled(table: str, rule: str, observed: str = "1") -> Defect:
     return Defect(table, rule, f"insert into {table} from {table} where as_of = '{{day}}'", observed)
 
 
+REGISTRY, DRIFT = "ml.model_registry", "ml.drift"
 ADDED, TRACKING, SERIES = "ml.forecast_value_added", "ml.forecast_tracking", "ml.forecast_accuracy_series"
 OF_DAY = "as_of = '{day}' and product_id = 'a' and horizon_days = 1"
 ML_DEFECTS = [
@@ -170,5 +180,20 @@ ML_DEFECTS = [
     _doubled(TRACKING, "tracked_once"),
     *_impossible(SERIES, "product_id = 'a'"),
     _doubled(SERIES, "series_once", "2"),
+    Defect(REGISTRY, "vintage_has_its_model", f"delete from {REGISTRY} where as_of = '{{day}}'"),
+    _of_day(REGISTRY, "vintage_has_its_model", "trained_on = trained_on - 1", "rows 1"),
+    _of_day(REGISTRY, "model_learnt_from_the_past", "data_rows = 0", "data_rows 1"),
+    Defect(
+        REGISTRY,
+        "registered_once",
+        f"insert into {REGISTRY} select * replace ('other' as purpose) from {REGISTRY} where as_of = '{{day}}'; "
+        f"insert into {REGISTRY} from {REGISTRY} where as_of = '{{day}}' and purpose = 'other'",
+        "1",
+    ),
+    _of_day(DRIFT, "measures_possible", "psi = 'inf'", "psi 2"),
+    _of_day(DRIFT, "measures_possible", "current_daily_quantity = -1", "quantity 2"),
+    _of_day(DRIFT, "measures_possible", "direction = null", "change 1"),
+    _of_day(DRIFT, "measures_possible", "is_alarm = changed_on is null", "alarm 1"),
+    _doubled(DRIFT, "watched_once", "2"),
     _of_day(SERIES, "month_of_its_day", "month_start_on = month_start_on - interval 1 month", "rows 2"),
 ]
