@@ -26,6 +26,7 @@ class Demand:
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings, *, last: date) -> None:
         self._connection = connection
         self._settings = settings
+        self._known: tuple[date, pd.DataFrame] | None = None
         connection.execute(
             """
             create or replace temp table demand as
@@ -38,6 +39,12 @@ class Demand:
         )
 
     def known(self, day: date) -> pd.DataFrame:
+        """Demand as known at the end of `day`, see `_read`; the last day asked for is kept, as producers share it."""
+        if self._known is None or self._known[0] != day:
+            self._known = day, self._read(day)
+        return self._known[1]
+
+    def _read(self, day: date) -> pd.DataFrame:
         """Demand per series and business day as known at the end of `day`, with the attributes of the series.
 
         The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last

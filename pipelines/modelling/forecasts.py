@@ -4,7 +4,7 @@ A vintage is what was forecast as of one day from what was known that day. Every
 """
 
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +12,8 @@ import pyarrow as pa
 from models_ml import engine
 from models_ml.frames import quantile_column
 from pipelines.modelling.context import Context
-from pipelines.modelling.demand import SEPARATOR
+from pipelines.modelling.demand import HISTORY_DAYS, SEPARATOR
+from pipelines.modelling.registry import MODEL_REGISTRY, Entry, digest_of, register
 from pipelines.modelling.tables import MlTable
 
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
@@ -40,18 +41,23 @@ DEMAND_FORECASTS = MlTable(
 
 
 class DemandForecasts:
-    """Fits once per training day, forecasts once per as-of day."""
+    """Fits once per training day, forecasts once per as-of day.
 
-    tables: ClassVar[tuple[MlTable, ...]] = (DEMAND_FORECASTS,)
+    No company delivers prices or promotions ahead of their day, so nothing known ahead is used but the calendar.
+    """
+
+    tables: ClassVar[tuple[MlTable, ...]] = (DEMAND_FORECASTS, MODEL_REGISTRY)
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._models: dict[date, engine.Model] = {}
+        self._entries: dict[date, Entry] = {}
 
     def write(self, day: date) -> None:
         vintage = self.vintage(day)
         connection = self._context.connection
         connection.execute("delete from ml.demand_forecasts where as_of = ?", [day])
+        register(connection, day, "demand_forecasts", None if vintage.empty else self._entry(day))
         if vintage.empty:
             return
         connection.register("vintage", pa.Table.from_pandas(vintage, preserve_index=False))
@@ -60,7 +66,7 @@ class DemandForecasts:
 
     def vintage(self, day: date) -> pd.DataFrame:
         """Forecasts as of the day, in the columns of ml.demand_forecasts; no rows while no demand is known."""
-        trained_on = engine.training_origin(day, self._context.profile.starts_on)
+        trained_on = self._trained_on(day)
         history = self._context.demand.known(day)
         if history.empty:
             return pd.DataFrame()
@@ -78,15 +84,39 @@ class DemandForecasts:
         columns |= {name: forecasts[quantile_column(level)] for name, level in QUANTILES.items()}
         return pd.DataFrame(columns | {"is_selected": forecasts["is_selected"], "trained_on": trained_on})
 
+    def _trained_on(self, day: date) -> date:
+        return engine.training_origin(day, self._context.profile.starts_on)
+
+    def _entry(self, day: date) -> Entry:
+        return self._entries[self._trained_on(day)]
+
     def _model(self, trained_on: date) -> engine.Model:
         if trained_on not in self._models:
             settings, profile = self._context.settings, self._context.profile
-            self._models[trained_on] = engine.fit(
-                self._context.demand.known(trained_on),
+            history = self._context.demand.known(trained_on)
+            model = engine.fit(
+                history,
                 origin=trained_on,
                 horizon=settings.horizon_days,
                 quantiles=tuple(QUANTILES.values()),
                 seed=settings.seed,
                 country=profile.country,
             )
+            parameters = {
+                "horizon_days": settings.horizon_days,
+                "quantiles": list(QUANTILES.values()),
+                "country": profile.country,
+                "history_days": HISTORY_DAYS,
+                "forecast_series": settings.forecast_series,
+            }
+            self._entries[trained_on] = Entry(
+                trained_on, digest_of(history), len(history), parameters, settings.seed, _learnt(model)
+            )
+            self._models[trained_on] = model
         return self._models[trained_on]
+
+
+def _learnt(model: engine.Model) -> dict[str, Any]:
+    """The model per segment, and how each did at the earlier origins that the choice was made from."""
+    scores = {row.pop("model"): row for row in model.scores.to_dict("records")}
+    return {"default": model.choice.default, "by_segment": model.choice.by_segment, "scores": scores}

@@ -1,65 +1,169 @@
-"""Grades of the vintages, as of each day: forecasts whose targets have come true, against demand as known then."""
+"""Grades of the vintages, as of each day: forecasts whose targets have come true, against demand as known then.
 
-from datetime import date
+What the columns mean is said in `grade_tables`; the formulas are those of `models_ml.metrics`, as sums in SQL. Sums are
+of decimals: the order of adding doubles would show in their last digits.
+"""
+
+from datetime import date, timedelta
 from typing import ClassVar
 
-from pipelines.modelling.context import Context
+import pandas as pd
+import pyarrow as pa
+
+from models_ml.features import Snapshot
+from models_ml.frames import SERIES
+from models_ml.metrics import seasonal_scales
+from models_ml.panel import Panel
+from models_ml.selection import segments
+from pipelines.modelling.context import Context, keep_newest_of_month
+from pipelines.modelling.demand import SEPARATOR
+from pipelines.modelling.grade_tables import (
+    FORECAST_ACCURACY,
+    FORECAST_ACCURACY_SERIES,
+    FORECAST_TRACKING,
+    FORECAST_VALUE_ADDED,
+)
 from pipelines.modelling.tables import MlTable
 
 # Grades cover the targets of this many days up to the as-of day: four whole weeks.
 GRADED_DAYS = 28
+# The horizon at which orders are decided (macros/kpi_forecast.sql has the same); one forecast per target day.
+DECISION_HORIZON_DAYS = 7
+# In-sample differences are to the same weekday of the week before.
+SEASON = 7
 
-FORECAST_ACCURACY = MlTable(
-    "forecast_accuracy",
-    "One row per as-of day, model and horizon: forecasts of the last 28 target days against demand as known.",
-    {
-        "as_of": ("DATE NOT NULL", "Day from whose knowledge the grade was given."),
-        "model": ("VARCHAR NOT NULL", "Model graded; `selected` is what stood at the time, whichever model made it."),
-        "horizon_days": ("INTEGER NOT NULL", "Days from the forecast to its target."),
-        "n": ("BIGINT NOT NULL", "Forecasts graded."),
-        "actual_quantity": ("DOUBLE NOT NULL", "Demand that came true, units."),
-        "forecast_quantity": ("DOUBLE NOT NULL", "Mean forecasts, units."),
-        "abs_error_quantity": ("DOUBLE NOT NULL", "Sum of absolute errors of the mean forecasts, units."),
-        "inside_interval_count": ("BIGINT NOT NULL", "Targets between P10 and P90."),
-        "wape": ("DOUBLE", "Sum of absolute errors over demand; null without demand."),
-        "bias": ("DOUBLE", "Forecast minus demand, over demand; above zero is too much."),
-        "interval_coverage": ("DOUBLE", "Share of targets between P10 and P90; 0.8 is nominal."),
-    },
-    deps=("ml.demand_forecasts",),
-    owner="team:demand-planning",
-)
-
-# Sums are of decimals: the order of adding doubles would show in their last digits.
-GRADE = """
-    insert into ml.forecast_accuracy
-    with graded as (
+# One row per forecast that has come true, with the naive forecast's errors of the same series, target and origin.
+GRADED = """
+    create or replace temp table graded as
+    with due as (
         select
-            model, is_selected, horizon_days,
+            forecasts.as_of as forecast_on, target_on, product_id, channel_id, horizon_days, model, is_selected,
             coalesce(actuals.quantity, 0)::decimal(24, 6) as actual,
             mean::decimal(24, 6) as forecast,
+            abs(mean::decimal(24, 6) - coalesce(actuals.quantity, 0)::decimal(24, 6)) as abs_error,
+            ((mean - coalesce(actuals.quantity, 0)) ** 2)::decimal(38, 4) as square_error,
+            (
+                greatest(0.1 * (coalesce(actuals.quantity, 0) - p10), 0.9 * (p10 - coalesce(actuals.quantity, 0)))
+                + greatest(0.5 * (coalesce(actuals.quantity, 0) - p50), 0.5 * (p50 - coalesce(actuals.quantity, 0)))
+                + greatest(0.9 * (coalesce(actuals.quantity, 0) - p90), 0.1 * (p90 - coalesce(actuals.quantity, 0)))
+            )::decimal(24, 6) as pinball,
             coalesce(actuals.quantity, 0) between p10 and p90 as is_inside
         from ml.demand_forecasts as forecasts
         left join actuals using (product_id, channel_id, target_on)
         where forecasts.target_on between $as_of - $days + 1 and $last_known and forecasts.as_of < $as_of
-    ), named as (
-        select * from graded
-        union all by name
-        select * replace ('selected' as model) from graded where is_selected
+    ), naive as (
+        select forecast_on, target_on, product_id, channel_id, abs_error as naive_error, pinball as naive_pinball
+        from due where model = 'seasonal_naive'
+    ), paired as (
+        select due.*, naive_error, naive_pinball
+        from due left join naive using (forecast_on, target_on, product_id, channel_id)
+    )
+    select * exclude (is_selected) from paired
+    union all by name
+    select * exclude (is_selected) replace ('selected' as model) from paired where is_selected
+"""
+SERIES_GRADED = """
+    create or replace temp table series_graded as
+    select
+        product_id, channel_id, horizon_days, model,
+        coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
+        count(*) as n, sum(actual) as actual, sum(forecast) as forecast, sum(abs_error) as abs_error,
+        sum(square_error) as square_error, sum(pinball) as pinball, count(*) filter (is_inside) as inside,
+        coalesce(sum(abs_error) filter (absolute_scale is not null), 0) as scaled_error,
+        coalesce(sum(square_error) filter (absolute_scale is not null), 0) as scaled_square,
+        count(*) * coalesce(any_value(absolute_scale), 0)::decimal(24, 6) as abs_scale,
+        count(*) * coalesce(any_value(square_scale), 0)::decimal(34, 4) as square_scale,
+        count(naive_error) as pairs,
+        coalesce(sum(actual) filter (naive_error is not null), 0) as paired_actual,
+        coalesce(sum(abs_error) filter (naive_error is not null), 0) as paired_error,
+        coalesce(sum(naive_error), 0) as naive_error,
+        coalesce(sum(pinball) filter (naive_error is not null), 0) as paired_pinball,
+        coalesce(sum(naive_pinball), 0) as naive_pinball
+    from graded left join series_known using (product_id, channel_id)
+    group by all
+"""
+SUMS = """
+    sum(n) as n, sum(actual) as actual_quantity, sum(forecast) as forecast_quantity,
+    sum(abs_error) as abs_error_quantity, sum(square_error) as square_error, sum(pinball) as pinball_quantity,
+    sum(inside) as inside_interval_count, sum(scaled_error) as scaled_abs_error_quantity,
+    sum(abs_scale) as abs_scale_quantity, sum(scaled_square) as scaled_square_error,
+    sum(square_scale) as square_scale
+"""
+RATIOS = """
+    abs_error_quantity / nullif(actual_quantity, 0) as wape,
+    (forecast_quantity - actual_quantity) / nullif(actual_quantity, 0) as bias,
+    scaled_abs_error_quantity / nullif(abs_scale_quantity, 0) as mase,
+    sqrt(scaled_square_error / nullif(square_scale, 0)) as rmsse,
+    2 * pinball_quantity / 3 / nullif(actual_quantity, 0) as weighted_quantile_loss,
+    inside_interval_count / n as interval_coverage
+"""
+ACCURACY = f"""
+    insert into ml.forecast_accuracy by name
+    with summed as (
+        select $as_of as as_of, model, horizon_days, abc, xyz, demand_class, {SUMS}
+        from series_graded group by all
+    )
+    select *, {RATIOS} from summed
+"""
+VALUE_ADDED = """
+    insert into ml.forecast_value_added by name
+    with summed as (
+        select
+            $as_of as as_of, model, horizon_days, abc, xyz, demand_class,
+            sum(pairs) as n, sum(paired_actual) as actual_quantity, sum(paired_error) as abs_error_quantity,
+            sum(naive_error) as naive_abs_error_quantity, sum(paired_pinball) as pinball_quantity,
+            sum(naive_pinball) as naive_pinball_quantity
+        from series_graded where model <> 'seasonal_naive' and pairs > 0 group by all
     )
     select
-        $as_of, model, horizon_days, count(*), sum(actual), sum(forecast), sum(abs(forecast - actual)),
-        count(*) filter (is_inside),
-        sum(abs(forecast - actual)) / nullif(sum(actual), 0),
-        sum(forecast - actual) / nullif(sum(actual), 0),
-        count(*) filter (is_inside) / count(*)
-    from named group by model, horizon_days
+        *,
+        (naive_abs_error_quantity - abs_error_quantity) / nullif(actual_quantity, 0) as forecast_value_added,
+        1 - abs_error_quantity / nullif(naive_abs_error_quantity, 0) as skill,
+        1 - pinball_quantity / nullif(naive_pinball_quantity, 0) as quantile_skill
+    from summed
+"""
+TRACKING = """
+    insert into ml.forecast_tracking by name
+    with daily as (
+        select model, horizon_days, target_on, sum(forecast - actual) as error from graded group by all
+    ), summed as (
+        select
+            $as_of as as_of, model, horizon_days, count(*) as days, sum(error) as error_quantity,
+            sum(abs(error)) as abs_error_quantity, (sum(abs(error)) / count(*))::decimal(38, 6) as mad_quantity
+        from daily group by all
+    )
+    select *, error_quantity / nullif(mad_quantity, 0) as tracking_signal from summed
+"""
+BY_SERIES = f"""
+    insert into ml.forecast_accuracy_series by name
+    with summed as (
+        select
+            $as_of as as_of, date_trunc('month', $as_of)::date as month_start_on,
+            product_id, channel_id, abc, xyz, demand_class, {SUMS},
+            sum(naive_error) as naive_abs_error_quantity,
+            sum(naive_error - paired_error) as gained, sum(paired_actual) as paired_actual,
+            sum(forecast - actual) filter (horizon_days = $decision) as error,
+            sum(abs_error) filter (horizon_days = $decision) as tracked_error,
+            coalesce(sum(n) filter (horizon_days = $decision), 0) as tracked_days
+        from series_graded where model = 'selected' group by all
+    )
+    select
+        * exclude (gained, paired_actual, error, tracked_error), {RATIOS},
+        gained / nullif(paired_actual, 0) as forecast_value_added,
+        error * tracked_days / nullif(tracked_error, 0) as tracking_signal
+    from summed
 """
 
 
 class ForecastGrades:
     """Grades the vintages of earlier days."""
 
-    tables: ClassVar[tuple[MlTable, ...]] = (FORECAST_ACCURACY,)
+    tables: ClassVar[tuple[MlTable, ...]] = (
+        FORECAST_ACCURACY,
+        FORECAST_VALUE_ADDED,
+        FORECAST_TRACKING,
+        FORECAST_ACCURACY_SERIES,
+    )
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -71,9 +175,16 @@ class ForecastGrades:
         arrive with the next delivery, and grading against their absence would call every forecast too high.
         """
         last_known = self._know_actuals(day)
-        connection = self._context.connection
-        connection.execute("delete from ml.forecast_accuracy where as_of = ?", [day])
-        connection.execute(GRADE, {"as_of": day, "days": GRADED_DAYS, "last_known": last_known})
+        self._know_series(day)
+        execute = self._context.connection.execute
+        execute(GRADED, {"as_of": day, "days": GRADED_DAYS, "last_known": last_known})
+        execute(SERIES_GRADED)
+        for table in (FORECAST_ACCURACY, FORECAST_VALUE_ADDED, FORECAST_TRACKING):
+            execute(f"delete from {table.full_name} where as_of = ?", [day])
+        for statement in (ACCURACY, VALUE_ADDED, TRACKING):
+            execute(statement, {"as_of": day})
+        if keep_newest_of_month(self._context.connection, [FORECAST_ACCURACY_SERIES], day):
+            execute(BY_SERIES, {"as_of": day, "decision": DECISION_HORIZON_DAYS})
 
     def _know_actuals(self, day: date) -> date | None:
         """Fill the temporary table `actuals` as known on the day; return the last business day with demand."""
@@ -91,3 +202,33 @@ class ForecastGrades:
         )
         known = connection.execute("select max(target_on) from actuals where quantity > 0").fetchone()
         return known[0] if known else None
+
+    def _know_series(self, day: date) -> None:
+        """Fill the temporary table `series_known`: segment of every series, and its scale before the graded days.
+
+        One scale serves all vintages of a day, so that horizons can be compared; nothing of a target is in it.
+        """
+        history = self._context.demand.known(day)
+        known = pd.DataFrame(columns=["product_id", "channel_id", "abc", "xyz", "demand_class", *SCALES], dtype=object)
+        if not history.empty:
+            panel = Panel.of(history, day, SEASON)
+            before = history[history["date"] <= pd.Timestamp(day - timedelta(days=GRADED_DAYS))]
+            found = segments(Snapshot.at(panel, panel.last))
+            if not before.empty:
+                scales = seasonal_scales(before, day - timedelta(days=GRADED_DAYS), season=SEASON)
+                found = found.merge(scales, on=SERIES, how="left", validate="one_to_one")
+            product_ids, channel_ids = found[SERIES].str.split(SEPARATOR, n=1, expand=True).to_numpy().T
+            known = found.assign(product_id=product_ids, channel_id=channel_ids).reindex(columns=known.columns)
+        connection = self._context.connection
+        connection.register("series_frame", pa.Table.from_pandas(known, schema=KNOWN, preserve_index=False))
+        connection.execute("create or replace temp table series_known as select * from series_frame")
+        connection.unregister("series_frame")
+
+
+SCALES = ("absolute_scale", "square_scale")
+KNOWN = pa.schema(
+    [
+        *((name, pa.string()) for name in ("product_id", "channel_id", "abc", "xyz", "demand_class")),
+        *((name, pa.float64()) for name in SCALES),
+    ]
+)

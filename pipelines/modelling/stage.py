@@ -15,6 +15,7 @@ from pipelines.modelling.customer_groups import CustomerGroups
 from pipelines.modelling.customer_values import CustomerValues
 from pipelines.modelling.cx_drivers import CxDrivers
 from pipelines.modelling.feedback import FeedbackTexts
+from pipelines.modelling.drift import Drift
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.quality.versions import stamp_versions
@@ -27,6 +28,7 @@ from pipelines.sources.profiles import Profile
 PRODUCERS: tuple[type[Producer], ...] = (
     DemandForecasts,
     ForecastGrades,
+    Drift,
     CustomerValues,
     CustomerGroups,
     FeedbackTexts,
@@ -36,8 +38,13 @@ TABLES = tuple(table for producer in PRODUCERS for table in producer.tables)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables of all producers with their comments."""
-    tables.prepare(connection, TABLES)
+    """Make the tables of all producers with their comments.
+
+    Days computed before a table was there, or had another shape, are computed anew with the next: a table holds every
+    as-of day that was ever asked for, whichever release computed it first.
+    """
+    if tables.prepare(connection, TABLES):
+        connection.execute("update ops.as_of_days set is_stale = true where stage = 'ml' and not is_stale")
 
 
 def build_ml(

@@ -35,19 +35,32 @@ class MlTable:
         """The column's data type without its constraint."""
         return self.columns[column][0].removesuffix(" NOT NULL")
 
-    def create(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Create the table unless it is there, and comment it."""
+    def create(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Make the table unless it is there as declared, and comment it; return whether it was made.
+
+        One of another shape, as an earlier release made it, is dropped: its rows can be computed again.
+        """
+        found = connection.execute(
+            "select column_name, data_type from duckdb_columns() where schema_name = 'ml' and table_name = ? "
+            "order by column_index",
+            [self.name],
+        ).fetchall()
+        if found and found == [(name, self.type_of(name)) for name in self.columns]:
+            return False
+        if found:
+            connection.execute(f"drop table {self.full_name}")
         columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
         connection.execute(f"create table if not exists {self.full_name} ({columns})")
         connection.execute(f"comment on table {self.full_name} is {_quoted(self.description)}")
         for name, (_, comment) in self.columns.items():
             connection.execute(f"comment on column {self.full_name}.{name} is {_quoted(comment)}")
+        return True
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, tables: Iterable[MlTable]) -> None:
-    """Create the tables with their comments."""
-    for table in tables:
-        table.create(connection)
+def prepare(connection: duckdb.DuckDBPyConnection, tables: Iterable[MlTable]) -> bool:
+    """Make the tables that are not there as declared, with their comments; return whether any had to be made."""
+    made = [table.create(connection) for table in tables]
+    return any(made)
 
 
 def _quoted(text: str) -> str:

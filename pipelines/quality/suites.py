@@ -1,4 +1,4 @@
-"""What must hold at every stage, as data: the rules of marts, forecasts and reports, and those of raw (`raw_suites`).
+"""What must hold at every stage, as data: the rules of marts and reports, beside `raw_suites` and `ml_suites`.
 
 How a measure is taken from the warehouse is not said here (`measures`), nor who judges it (`gx`). What dbt can say of
 its own models (unique keys, relationships, sums within a row) is a dbt test beside the model, not a rule here.
@@ -7,21 +7,19 @@ its own models (unique keys, relationships, sums within a row) is a dbt test bes
 from pipelines.quality.feedback_suites import FEEDBACK
 from pipelines.quality.measures import (
     PARTITION,
-    forecast_targets,
     kpi_values,
     members,
     unreached,
     whole,
     with_record,
 )
+from pipelines.quality.ml_suites import ML
 from pipelines.quality.raw_suites import raw_suites
-from pipelines.quality.rules import Stage, Suite, at_least, at_most, none_where
+from pipelines.quality.rules import Stage, Suite, at_least, none_where
 from pipelines.sources.contracts import FEEDS, Contract, contract
 
 # KPIs that are shares without having a confidence interval to say so.
 SHARES = ("DAT-02", "FCS-05", "INV-04")
-# Sums of floating-point errors may differ by this in their last digits.
-ROUNDING = "1e-6 * greatest(1, abs_error_quantity)"
 
 
 def suites(stage: Stage) -> tuple[Suite, ...]:
@@ -123,105 +121,6 @@ MARTS = (
     *_dimension("dim_products", "products"),
     *_dimension("dim_customers", "customers"),
     *_dimension("dim_suppliers", "suppliers"),
-)
-
-ML = (
-    Suite(
-        "ml.demand_forecasts",
-        "ml",
-        "ml.demand_forecasts",
-        "as_of",
-        (
-            none_where(
-                "values_finite",
-                {name: f"{name} is null or not isfinite({name})" for name in ("mean", "p10", "p50", "p90")},
-                "NaN or infinity in a plan spreads to every sum over it.",
-            ),
-            none_where(
-                "values_not_negative",
-                {name: f"{name} < 0" for name in ("mean", "p10", "p50", "p90")},
-                "Demand is never below zero.",
-            ),
-            none_where("quantiles_in_order", "p10 > p50 or p50 > p90", "P10, P50 and P90 are quantiles of one demand."),
-            none_where(
-                "targets_after_as_of",
-                "horizon_days < 1 or target_on <> as_of + horizon_days",
-                "A forecast is of a day to come, as many days ahead as it says.",
-            ),
-            none_where("trained_on_the_past", "trained_on > as_of", "A model that saw later days knows the answers."),
-        ),
-    ),
-    Suite(
-        "ml.demand_forecasts",
-        "ml",
-        forecast_targets(),
-        "as_of",
-        (
-            none_where(
-                "one_selected", "selected_models <> 1", "Exactly one model's forecast stands per series and day."
-            ),
-            none_where("models_once", "rows_here <> models", "A model forecasts a series and day once."),
-            at_most(
-                "horizon_complete",
-                "abs(count(*) - count(distinct (product_id, channel_id)) * max(horizon_days))",
-                0,
-                "Every series is forecast for every day of the horizon; a sum over a week would miss some.",
-            ),
-        ),
-    ),
-    Suite(
-        "ml.demand_forecasts",
-        "ml",
-        members("ml.demand_forecasts", "(product_id, channel_id)"),
-        PARTITION,
-        (
-            at_least(
-                "vintage_not_empty",
-                "any_value(members)",
-                "if(any_value(members_before) > 0, 1, 0)",
-                "The vintage before has forecasts, this one has none.",
-            ),
-            at_least(
-                "series_kept",
-                "any_value(members)",
-                "any_value(members_before / 2)",
-                "More than half of the series of the vintage before are gone.",
-                "warning",
-            ),
-        ),
-    ),
-    Suite(
-        "ml.forecast_accuracy",
-        "ml",
-        "ml.forecast_accuracy",
-        "as_of",
-        (
-            none_where(
-                "grades_possible",
-                {
-                    "n": "n < 1",
-                    "abs_error_quantity": "not isfinite(abs_error_quantity) or abs_error_quantity < 0",
-                    "bias": f"abs(forecast_quantity - actual_quantity) > abs_error_quantity + {ROUNDING}",
-                    "interval": "inside_interval_count not between 0 and n",
-                },
-                "Errors are finite and at least as large as the bias, and no more targets are inside than there are.",
-            ),
-            at_most(
-                "graded_once",
-                "count(*) - count(distinct (model, horizon_days))",
-                0,
-                "A model has one grade per horizon; two count its errors twice.",
-            ),
-            at_least(
-                "not_worse_than_naive",
-                "if(sum(n) filter (where model = 'seasonal_naive') = sum(n) filter (where model = 'selected'), "
-                "sum(abs_error_quantity) filter (where model = 'seasonal_naive'), null)",
-                "sum(abs_error_quantity) filter (where model = 'selected')",
-                "Over the last four weeks the seasonal-naive forecasts were better than those that were chosen.",
-                "warning",
-            ),
-        ),
-    ),
 )
 
 REPORTS = (

@@ -134,6 +134,9 @@ def of_dimension(name: str) -> dict[tuple[str, str], dict[str, str]]:
 
 
 FORECASTS, ACCURACY, KPIS = "ml.demand_forecasts", "ml.forecast_accuracy", "reports.fct_kpi_values"
+ADDED, TRACKING, SERIES = "ml.forecast_value_added", "ml.forecast_tracking", "ml.forecast_accuracy_series"
+REGISTRY, DRIFT = "ml.model_registry", "ml.drift"
+RATIOS = ("wape", "bias", "mase", "rmsse", "weighted_quantile_loss")
 NEWEST = "as_of = (select max(as_of) from {})"
 SELECTED = first(FORECASTS, f"is_selected and {NEWEST.format(FORECASTS)}")
 # All models' forecasts of one series and target.
@@ -142,6 +145,8 @@ TARGET = (
     f"(select min((product_id, channel_id)) from {FORECASTS} where {NEWEST.format(FORECASTS)}) and horizon_days = "
 )
 GRADE = first(ACCURACY, f"model = 'selected' and {NEWEST.format(ACCURACY)}")
+PAIR = first(ADDED, f"model = 'selected' and {NEWEST.format(ADDED)}")
+SIGNAL = first(TRACKING, f"model = 'selected' and {NEWEST.format(TRACKING)}")
 SHARE = first(KPIS, f"kpi_id = 'CUS-02' and ci_low is not null and {NEWEST.format(KPIS)}")
 AMOUNT = first(KPIS, f"kpi_id = 'SAL-01' and {NEWEST.format(KPIS)}")
 
@@ -152,6 +157,22 @@ TALKATIVE = f"select feedback_id from {TOPICS} group by all having count(*) > 1 
 
 def change(table: str, assignment: str, row: str) -> str:
     return f"update {table} set {assignment} where {row}"
+
+
+def newest(table: str) -> str:
+    return first(table, NEWEST.format(table))
+
+
+def impossible_grades(table: str) -> dict[str, str]:
+    """What no grade can say, in one row of the newest as-of day."""
+    return {
+        "n": change(table, "n = 0, inside_interval_count = 0", newest(table)),
+        "abs_error_quantity": change(
+            table, "abs_error_quantity = -1, forecast_quantity = actual_quantity", newest(table)
+        ),
+        "bias": change(table, "forecast_quantity = actual_quantity + abs_error_quantity + 1", newest(table)),
+        "interval": change(table, "inside_interval_count = n + 1", newest(table)),
+    } | {name: change(table, f"{name} = 'inf'", newest(table)) for name in RATIOS}
 
 
 OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
@@ -188,12 +209,7 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
     },
     (FORECASTS, "horizon_complete"): {"one day": f"delete from {FORECASTS} where {TARGET} 5"},
     (FORECASTS, "vintage_not_empty"): {"all": f"delete from {FORECASTS} where {NEWEST.format(FORECASTS)}"},
-    (ACCURACY, "grades_possible"): {
-        "n": change(ACCURACY, "n = 0, inside_interval_count = 0", GRADE),
-        "abs_error_quantity": change(ACCURACY, "abs_error_quantity = 'inf'", GRADE),
-        "bias": change(ACCURACY, "forecast_quantity = actual_quantity + abs_error_quantity + 1", GRADE),
-        "interval": change(ACCURACY, "inside_interval_count = n + 1", GRADE),
-    },
+    **{(table, "grades_possible"): impossible_grades(table) for table in (ACCURACY, SERIES)},
     (ACCURACY, "graded_once"): {"rows": f"insert into {ACCURACY} from {ACCURACY} where {GRADE}"},
     (SENTIMENT, "sentiment_as_probability"): {
         "not a probability": change(SENTIMENT, "positive_probability = 1.01", first(SENTIMENT)),
@@ -213,6 +229,39 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
         "effect": change(DRIVERS, "effect_on_low_share = 'inf'", first(DRIVERS)),
         "score": change(DRIVERS, "effect_on_score = 'nan'", first(DRIVERS)),
     },
+    (ADDED, "pairs_possible"): {
+        "n": change(ADDED, "n = 0", PAIR),
+        "errors": change(ADDED, "naive_abs_error_quantity = -1", PAIR),
+        "losses": change(ADDED, "pinball_quantity = -1", PAIR),
+        "skill": change(ADDED, "skill = 1.01", PAIR),
+    },
+    (ADDED, "compared_once"): {"rows": f"insert into {ADDED} from {ADDED} where {PAIR}"},
+    (TRACKING, "signal_possible"): {
+        "days": change(TRACKING, "days = 29", SIGNAL),
+        "error": change(TRACKING, "error_quantity = abs_error_quantity + 1", SIGNAL),
+        "signal": change(TRACKING, "tracking_signal = days + 1", SIGNAL),
+    },
+    (TRACKING, "tracked_once"): {"rows": f"insert into {TRACKING} from {TRACKING} where {SIGNAL}"},
+    (SERIES, "series_once"): {"rows": f"insert into {SERIES} from {SERIES} where {newest(SERIES)}"},
+    (SERIES, "month_of_its_day"): {
+        "rows": change(SERIES, "month_start_on = month_start_on - interval 1 month", newest(SERIES))
+    },
+    (REGISTRY, "vintage_has_its_model"): {
+        "none": f"delete from {REGISTRY} where {NEWEST.format(REGISTRY)}",
+        "another": change(REGISTRY, "trained_on = trained_on - 1", newest(REGISTRY)),
+    },
+    (REGISTRY, "model_learnt_from_the_past"): {
+        "trained_on": change(REGISTRY, "trained_on = as_of + 1", newest(REGISTRY)),
+        "data_rows": change(REGISTRY, "data_rows = 0", newest(REGISTRY)),
+    },
+    (REGISTRY, "registered_once"): {"rows": f"insert into {REGISTRY} from {REGISTRY} where {newest(REGISTRY)}"},
+    (DRIFT, "measures_possible"): {
+        "psi": change(DRIFT, "psi = 'inf'", newest(DRIFT)),
+        "quantity": change(DRIFT, "current_daily_quantity = -1", newest(DRIFT)),
+        "change": change(DRIFT, "changed_on = as_of + 1, direction = 'up'", newest(DRIFT)),
+        "alarm": change(DRIFT, "is_alarm = true, psi = 0, changed_on = null, direction = null", newest(DRIFT)),
+    },
+    (DRIFT, "watched_once"): {"rows": f"insert into {DRIFT} from {DRIFT} where {newest(DRIFT)}"},
     (KPIS, "kpis_in_catalogue"): {"rows": change(KPIS, "kpi_id = 'XXX-01'", AMOUNT)},
     (KPIS, "values_finite"): {
         "value": change(KPIS, "value = 'inf'", AMOUNT),

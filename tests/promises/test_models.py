@@ -147,7 +147,7 @@ LEAKS = [
     Leak(
         "demand by its own day, whenever it became known",
         Demand,
-        "known",
+        "_read",
         "where known_on <= $day and ordered_on <= $day",
         "where ordered_on <= $day",
     ),
@@ -161,21 +161,21 @@ LEAKS = [
     Leak(
         "today's category of a product",
         Demand,
-        "known",
+        "_read",
         "where known_from <= $day and (known_to is null or known_to > $day)",
         "where known_to is null",
     ),
     Leak(
         "a category that is known to end later is no category",
         Demand,
-        "known",
+        "_read",
         "(known_to is null or known_to > $day)",
         "known_to is null",
     ),
     Leak(
         "the series that will sell most",
         Demand,
-        "known",
+        "_read",
         "from known\n            where date > $day - 365",
         "from (select product_id || $separator || channel_id as series_id, quantity from demand)",
     ),

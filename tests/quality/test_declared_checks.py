@@ -1,12 +1,12 @@
 """Every rule of marts, forecasts and reports, proven: it alone catches the defect planted for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import duckdb
 import pytest
 from deliveries import deliver
+from ml_defects import ML_DEFECTS, Defect, fill_ml
 
 from pipelines import ops
 from pipelines.modelling.stage import prepare as prepare_ml
@@ -42,34 +42,11 @@ MARTS = {
     "marts.dim_suppliers": ("suppliers", "supplier_id, 1 as supplier_key"),
 }
 PROVENANCE = "_delivered_on as known_from, _file_id as file_id, _record_no as record_no"
-FORECASTS = """
-    insert into ml.demand_forecasts
-    select day, day + h, h, p, 'web', model, 2, 1, 2, 3, model = 'trees', day
-    from (select date '{day}' as day), unnest([1, 2]) as t(h), unnest(['a', 'b']) as s(p),
-        unnest(['trees', 'seasonal_naive']) as m(model)
-"""
-ACCURACY = """
-    insert into ml.forecast_accuracy
-    select '{day}', model, 1, 10, 20, 21, 5, 8, 0.25, 0.05, 0.8
-    from unnest(['selected', 'seasonal_naive']) as m(model)
-"""
 KPI_VALUES = """
     insert into reports.fct_kpi_values values
     ('CUS-02', '{day}', 'day', '{day}', '{day}', 0.5, 0.4, 0.6),
     ('SAL-01', '{day}', 'day', '{day}', '{day}', 900, null, null)
 """
-
-
-@dataclass(frozen=True)
-class Defect:
-    table: str
-    rule: str
-    sql: str
-    observed: str = "rows 1"
-    is_blocking: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.table}-{self.rule}-{self.observed}"
 
 
 def fact_defects(table: str, figures: Iterable[str]) -> list[Defect]:
@@ -101,111 +78,6 @@ MARTS_DEFECTS = [
             "rows 3",
         )
         for name in ("products", "customers", "suppliers")
-    ),
-]
-OF_DAY = "as_of = '{day}' and product_id = 'a' and horizon_days = 1"
-ML_DEFECTS = [
-    *(
-        Defect(
-            "ml.demand_forecasts",
-            "values_finite",
-            f"update ml.demand_forecasts set {name} = {value} where {OF_DAY} and is_selected",
-            f"{name} 1",
-        )
-        for name, value in (("mean", "'nan'"), ("mean", "'inf'"), ("p90", "'inf'"))
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "values_not_negative",
-        f"update ml.demand_forecasts set p10 = -1 where {OF_DAY} and is_selected",
-        "p10 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "values_not_negative",
-        f"update ml.demand_forecasts set mean = -1 where {OF_DAY} and is_selected",
-        "mean 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "quantiles_in_order",
-        f"update ml.demand_forecasts set p50 = 4 where {OF_DAY} and is_selected",
-        "rows 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "quantiles_in_order",
-        f"update ml.demand_forecasts set p10 = 2.5 where {OF_DAY} and is_selected",
-        "rows 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "targets_after_as_of",
-        "update ml.demand_forecasts set target_on = target_on + 1 "
-        "where as_of = '{day}' and product_id = 'a' and horizon_days = 2",
-        "rows 2",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "trained_on_the_past",
-        f"update ml.demand_forecasts set trained_on = as_of + 1 where {OF_DAY} and is_selected",
-        "rows 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "one_selected",
-        f"update ml.demand_forecasts set is_selected = true where {OF_DAY}",
-        "rows 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "one_selected",
-        f"update ml.demand_forecasts set is_selected = false where {OF_DAY}",
-        "rows 1",
-    ),
-    Defect(
-        "ml.demand_forecasts",
-        "models_once",
-        f"insert into ml.demand_forecasts from ml.demand_forecasts where {OF_DAY} and not is_selected",
-        "rows 1",
-    ),
-    Defect("ml.demand_forecasts", "horizon_complete", f"delete from ml.demand_forecasts where {OF_DAY}", "1"),
-    Defect(
-        "ml.demand_forecasts",
-        "vintage_not_empty",
-        "delete from ml.demand_forecasts where as_of = '{day}'",
-        "0, which must not be below 1",
-    ),
-    Defect(
-        "ml.forecast_accuracy",
-        "grades_possible",
-        "update ml.forecast_accuracy set inside_interval_count = 11 where as_of = '{day}' and model = 'selected'",
-        "interval 1",
-    ),
-    Defect(
-        "ml.forecast_accuracy",
-        "grades_possible",
-        "update ml.forecast_accuracy set forecast_quantity = 26 where as_of = '{day}' and model = 'selected'",
-        "bias 1",
-    ),
-    Defect(
-        "ml.forecast_accuracy",
-        "grades_possible",
-        "update ml.forecast_accuracy set abs_error_quantity = 'inf' where as_of = '{day}' and model = 'seasonal_naive'",
-        "abs_error_quantity 1",
-    ),
-    Defect(
-        "ml.forecast_accuracy",
-        "graded_once",
-        "insert into ml.forecast_accuracy from ml.forecast_accuracy where as_of = '{day}'",
-        "2",
-    ),
-    Defect(
-        "ml.forecast_accuracy",
-        "not_worse_than_naive",
-        "update ml.forecast_accuracy set abs_error_quantity = 6 where as_of = '{day}' and model = 'selected'",
-        "5, which must not be below 6",
-        is_blocking=False,
     ),
 ]
 KPI = "reports.fct_kpi_values"
@@ -266,8 +138,7 @@ def build(connection: duckdb.DuckDBPyConnection, stage: Stage, days: list[date])
     elif stage == "ml":
         prepare_ml(connection)
         for day in days:
-            connection.execute(FORECASTS.format(day=day))
-            connection.execute(ACCURACY.format(day=day))
+            fill_ml(connection, day)
     else:
         connection.execute(
             "create table reports.dim_kpis as select 'CUS-02' as kpi_id, 'wilson' as interval_method "

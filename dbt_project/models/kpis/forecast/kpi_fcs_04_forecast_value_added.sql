@@ -1,1 +1,5 @@
-{{ forecast_values(numerator='naive_abs_error_quantity - abs_error_quantity', denominator='actual_quantity') }}
+{{ forecast_values(
+    table='forecast_value_added',
+    numerator='naive_abs_error_quantity - abs_error_quantity',
+    denominator='actual_quantity'
+) }}

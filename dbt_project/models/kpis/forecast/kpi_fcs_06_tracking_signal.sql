@@ -1,0 +1,3 @@
+{{ forecast_values(
+    table='forecast_tracking', numerator='error_quantity', denominator='mad_quantity', n='days'
+) }}
