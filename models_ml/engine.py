@@ -128,7 +128,7 @@ class Model:
             mean[cells], scale[cells], dispersion[cells], panel.is_whole[series], plan.quantiles
         )
         columns = {
-            SERIES: panel.series[series],
+            SERIES: pd.array(panel.series[series], dtype="str"),
             "origin": np.datetime64(panel.origin, "s"),
             DATE: panel.dates(panel.last + 1 + steps).astype("datetime64[s]"),
             "horizon": steps + 1,
