@@ -46,13 +46,20 @@ class Snapshot:
 
     def phase_mean(self, target: int, seasons: int) -> Floats:
         """Mean of the last `seasons` known periods of the phase of column `target`; NaN where none is known."""
-        latest = self.latest_of_phase(target)
-        known = np.maximum((self.ages - 1 - (self.column - latest)) // self.panel.cadence.season + 1, 0)
-        used = np.minimum(seasons, known)
-        if latest < 0:
-            return np.full(len(used), np.nan)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(self.panel.spans.phase(latest, used) / np.where(used > 0, used, np.nan))
+        return self.phase_means(target, (seasons,))[0]
+
+    def phase_means(self, target: int, seasons: tuple[int, ...]) -> list[Floats]:
+        """`phase_mean` of each of several ascending numbers of seasons, for little more than that of the last."""
+        latest, season = self.latest_of_phase(target), self.panel.cadence.season
+        known = np.maximum((self.ages - 1 - (self.column - latest)) // season + 1, 0)
+        total, means, taken = np.zeros(len(known)), [], 0
+        for count in seasons:
+            for back in range(taken, min(count, latest // season + 1 if latest >= 0 else 0)):
+                total += self.panel.values[:, latest - back * season] * (known > back)
+            taken = max(taken, count)
+            used = np.minimum(count, known) if latest >= 0 else np.zeros_like(known)
+            means.append(np.divide(total, used, out=np.full(len(known), np.nan), where=used > 0))
+        return means
 
     def phase_count(self, target: int, seasons: int) -> Ints:
         """How many of the last `seasons` periods of the phase of column `target` are known."""
@@ -156,7 +163,8 @@ def target_features(snapshot: Snapshot, base: Floats, target: int) -> Floats:
     """One row per series: what the past says about the phase, and the time of year, of the column `target`."""
     panel = snapshot.panel
     scale = np.where(base > 0, base, np.nan)
-    columns = [snapshot.phase_mean(target, seasons) / scale for seasons in (1, *panel.cadence.season_counts)]
+    counts = tuple(dict.fromkeys((1, *panel.cadence.season_counts)))
+    columns = [mean / scale for mean in snapshot.phase_means(target, counts)]
     columns.append(np.full(len(base), float(target - snapshot.column)))
     columns += _known_features(snapshot, target)
     for group in panel.groups.values():

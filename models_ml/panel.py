@@ -121,8 +121,9 @@ class Panel:
         inside = columns >= 0
         values = _matrix(len(series), offset + 1)
         values[codes[inside], columns[inside]] = rows[QUANTITY].to_numpy()[inside]
+        newest = _newest_rows(codes, numbers, len(series))
         attributes = pd.DataFrame(
-            {name: _last_values(rows[name], codes, numbers, len(series)) for name in static_attributes(rows)},
+            {name: _last_values(rows[name], codes, numbers, newest) for name in static_attributes(rows)},
             index=range(len(series)),
         )
         panel = cls(series, values, first, attributes, origin, cadence)
@@ -208,14 +209,26 @@ def _refuse_repeats(rows: pd.DataFrame, codes: Ints, numbers: Ints, count: int) 
         refuse_repeats(rows, pd.Series(cells).duplicated().to_numpy())
 
 
-def _last_values(column: "pd.Series[str]", codes: Ints, numbers: Ints, count: int) -> NDArray[np.object_]:
-    """Each series' last value that is not null; None without any."""
-    told = np.flatnonzero(column.notna().to_numpy())
+def _newest_rows(codes: Ints, numbers: Ints, count: int) -> Ints:
+    """The row of each series' latest period; every series has one."""
     latest = np.full(count, np.iinfo(np.int64).min)
-    np.maximum.at(latest, codes[told], numbers[told])
-    chosen = told[numbers[told] == latest[codes[told]]]
-    values = np.full(count, None, dtype=object)
-    values[codes[chosen]] = column.iloc[chosen].to_numpy(dtype=object)
+    np.maximum.at(latest, codes, numbers)
+    rows = np.flatnonzero(numbers == latest[codes])
+    newest = np.zeros(count, dtype=np.int64)
+    newest[codes[rows]] = rows
+    return newest
+
+
+def _last_values(column: "pd.Series[str]", codes: Ints, numbers: Ints, newest: Ints) -> NDArray[np.object_]:
+    """Each series' last value that is not null; None without any."""
+    values = np.asarray(column.iloc[newest].to_numpy(dtype=object))
+    null = pd.isna(values)
+    values[null] = None
+    if null.any():
+        # The newest row says nothing: look through the older rows of these series.
+        told = np.flatnonzero(null[codes] & column.notna().to_numpy())
+        told = told[np.argsort(numbers[told], kind="stable")]
+        values[codes[told]] = column.iloc[told].to_numpy(dtype=object)
     return values
 
 

@@ -25,6 +25,7 @@ FEWEST_ROWS = 400
 # learn it by heart.
 SHAPES = ((100_000, (100, 31)), (10_000, (60, 15)), (0, (60, 8)))
 TRUNCATED_SHARE = 0.1
+PREDICTED_AT_ONCE = 8_192
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +50,15 @@ class Trees:
         if len(alive):
             steps = np.arange(1, horizon + 1)
             rows = feature_rows(snapshot, base, [alive] * horizon, steps, self.categories, self.country)
-            with _one_thread():
-                ratios = np.clip(self.estimator.predict(rows), 0, RATIO_LIMIT).reshape(horizon, len(alive)).T
+            ratios = np.clip(self._predict(rows), 0, RATIO_LIMIT).reshape(horizon, len(alive)).T
             means[alive] = ratios * base[alive, None]
         return means
+
+    def _predict(self, rows: Floats) -> Floats:
+        """In pieces that stay in the processor's cache while tree after tree reads them."""
+        pieces = np.array_split(rows, -(-len(rows) // PREDICTED_AT_ONCE))
+        with _one_thread():
+            return np.concatenate([self.estimator.predict(piece) for piece in pieces])
 
 
 def fit(panel: Panel, column: int, *, horizon: int, seed: int, country: str | None) -> Trees | None:
