@@ -14,8 +14,8 @@ from pipelines.modelling.context import Context, Producer
 from pipelines.modelling.customer_groups import CustomerGroups
 from pipelines.modelling.customer_values import CustomerValues
 from pipelines.modelling.cx_drivers import CxDrivers
-from pipelines.modelling.feedback import FeedbackTexts
 from pipelines.modelling.drift import Drift
+from pipelines.modelling.feedback import FeedbackTexts
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.quality.versions import stamp_versions
