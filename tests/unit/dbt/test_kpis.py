@@ -42,8 +42,8 @@ Written by `python tests/unit/dbt/test_kpis.py` from the yml beside each KPI mod
 those.
 
 `reports.fct_kpi_values` holds every KPI per as-of day, period and segment, with numerator, denominator and `n`;
-`reports.kpi_values_latest` the newest value of each period beside the one first reported; `reports.dim_kpis` this page
-as a table. A value marked `is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored
+`reports.kpi_values_latest` the newest value of each period beside the one first reported,
+`reports.kpi_values_first_reported` the first; `reports.dim_kpis` this page as a table. A value marked `is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored
 as 0 to 1. Default targets are a place to start from: the owner sets them.
 
 An as-of day knows what was delivered up to its end, so a value of `as_of` never changes unless deliveries of that past
