@@ -188,10 +188,10 @@ group by
 
 {#
     One of them for one observation. Its parts are rounded first, so that sums of any pieces are exact and leave room for a
-    rate, in whatever currency.
+    rate, in whatever currency; one of them is wide, so that the product is (see times).
 #}
 {% macro spread_of(left, right) -%}
-    cast({{ left }} as decimal(18, 2)) * cast({{ right }} as decimal(18, 2))
+    cast({{ left }} as decimal(28, 2)) * cast({{ right }} as decimal(18, 2))
 {%- endmacro %}
 
 

@@ -24,6 +24,7 @@ valued as (
         end as value,
         kpi_rows.n < kpis.min_n as is_insufficient_data,
         kpis.interval_method,
+        {#- A double: squares of a million are too wide for a decimal literal. #}
         cast(case when kpis.unit = 'ppm' then 1000000 else 1 end as double) as whole,
         cast(nullif(greatest(kpi_rows.n - 1, 0), 0) as double) as degrees
     from kpi_rows
