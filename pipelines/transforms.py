@@ -239,16 +239,23 @@ class DbtGraph:
         return tables
 
     def _first_shown_descendant(self, unique_id: str) -> str | None:
+        """The nearest mart built from a model, or else the nearest shown table.
+
+        A hidden model is built and tested with the marts, so its tests must not be asked of a report that reads it.
+        """
         queue = list(self.manifest["child_map"].get(unique_id, ()))
         seen: set[str] = set()
+        nearest = None
         while queue:
             child = queue.pop(0)
             if child in self.models:
-                return str(child)
-            if child not in seen:
+                if self.models[child]["schema"] == SHOWN_SCHEMAS[0]:
+                    return str(child)
+                nearest = nearest or str(child)
+            elif child not in seen:
                 seen.add(child)
                 queue += self.manifest["child_map"].get(child, ())
-        return None
+        return nearest
 
 
 def _schema(table: str) -> str:

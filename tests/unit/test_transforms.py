@@ -81,6 +81,15 @@ def test_a_test_of_a_hidden_model_is_shown_with_the_first_table_made_of_it() -> 
     assert tests["versions_do_not_overlap"] == "marts.dim_products"
 
 
+def test_a_test_of_a_hidden_model_stays_with_the_marts_when_a_report_reads_it_first() -> None:
+    children = GRAPH.manifest["child_map"] | {
+        "model.opscope.int_order_lines": ["model.opscope.rpt_sales", "model.opscope.dim_products"]
+    }
+    graph = DbtGraph(GRAPH.manifest | {"child_map": children})
+    assert {test.name for test in graph.tests_of(("reports",))} == set()
+    assert "versions_do_not_overlap" in {test.name for test in graph.tests_of(("marts",))}
+
+
 @pytest.mark.parametrize("change", ["nothing", "edited", "added", "deleted", "in the parsed"])
 def test_a_parse_is_current_until_a_file_is_edited_added_or_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
