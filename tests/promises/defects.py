@@ -354,6 +354,17 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("rows_are_counted", "rows_added = 0, rows_changed = 0, rows_removed = 0", "true"),
     ),
     **one(
+        "reports.fct_supplier_scorecard_monthly",
+        ("delivered_of_due", "lines_otif_first = lines_due + 1", "true"),
+        ("score_in_its_interval", "score_low = score + 0.001", "score is not null"),
+        ("few_lines_have_no_rank", "supplier_rank = 1, is_insufficient_data = true", "true"),
+    ),
+    **one(
+        "reports.fct_supplier_availability",
+        ("outstanding_not_negative", "quantity_outstanding = -1", "true"),
+        ("past_promise_is_counted", "is_past_promise = true, days_past_promise = -1", "true"),
+    ),
+    **one(
         "ops.reconciliation",
         ("rows_add_up", "row_gap = 1", "true"),
         ("amounts_add_up", "amount_gap = 0.0001", "amount_gap is not null"),
