@@ -228,3 +228,75 @@
         on {{ is_known('versions', 'days') }} and versions.rate_on <= days.as_of
 ) as rates
 {%- endmacro %}
+
+
+{#
+    Running sums over sliding windows of days, as known at the end of each as-of day of the scope, at the cost of one scan.
+
+    `facts` is a relation or CTE with the columns `keys`, business_on, as_of_from, as_of_to and the numbers named in
+    `windows` ({name: [number, days]}). A fact enters the sum on the first as-of day that knows it, and leaves it when it is
+    corrected or its day drops out of the window. Gives as_of, keys and the sums for every as-of day on which a key that
+    has facts is known; sums are of DECIMAL or integer numbers.
+#}
+{% macro sliding_sums(facts, keys, windows) -%}
+(
+    with entries as (
+        {%- for days in windows.values() | map('last') | unique %}
+        {%- set ends = 'least(as_of_to, ' ~ day_plus('business_on', days) ~ ')' %}
+        {%- for day, sign in (('greatest(as_of_from, business_on)', ''), (ends, '-')) %}
+        select
+            {{ keys | join(', ') }},
+            {{ day }} as as_of,
+            {%- for name, window in windows.items() %}
+            {{ 'sum(' ~ sign ~ window[0] ~ ')' if window[1] == days else '0' }} as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ facts }}
+        where greatest(as_of_from, business_on) < {{ ends }}
+        group by {{ keys | join(', ') }}, {{ day }}
+        union all
+        {%- endfor %}
+        {%- endfor %}
+        select
+            {% for key in keys %}series.{{ key }}, {% endfor %}
+            scope.as_of,
+            {%- for name in windows %}
+            0 as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from (
+            select {{ keys | join(', ') }}, min(greatest(as_of_from, business_on)) as known_from
+            from {{ facts }}
+            group by {{ keys | join(', ') }}
+        ) as series
+        inner join {{ source('ops', 'build_scope') }} as scope
+            on series.known_from <= scope.as_of
+    ),
+
+    daily as (
+        select
+            {{ keys | join(', ') }},
+            as_of,
+            {%- for name in windows %}
+            sum({{ name }}) as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from entries
+        group by {{ keys | join(', ') }}, as_of
+    )
+
+    select running.*
+    from (
+        select
+            {{ keys | join(', ') }},
+            as_of,
+            {%- for name in windows %}
+            sum({{ name }}) over knowledge as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from daily
+        window knowledge as (
+            partition by {{ keys | join(', ') }} order by as_of
+            rows between unbounded preceding and current row
+        )
+    ) as running
+    inner join {{ source('ops', 'build_scope') }} as scope
+        on running.as_of = scope.as_of
+)
+{%- endmacro %}

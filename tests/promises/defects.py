@@ -365,6 +365,15 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("past_promise_is_counted", "is_past_promise = true, days_past_promise = -1", "true"),
     ),
     **one(
+        "reports.rpt_inventory_rollforward",
+        ("checked_days_were_counted", "days_checked = days_counted + 1", "true"),
+    ),
+    **one(
+        "reports.rpt_inventory_health",
+        ("excess_lies_there", "excess_quantity = quantity_on_hand + 1", "quantity_on_hand >= 0"),
+        ("days_out_were_counted", "stockout_days_28d = days_counted_28d + 1", "true"),
+    ),
+    **one(
         "ops.reconciliation",
         ("rows_add_up", "row_gap = 1", "true"),
         ("amounts_add_up", "amount_gap = 0.0001", "amount_gap is not null"),

@@ -17,7 +17,7 @@ with facts as (
 ),
 
 sums as (
-    {{ kpi_values('facts', grains, segments=['supplier_id'], has_squares=true) }}
+    {{ kpi_values('facts', grains, segments=['supplier_id'], spread=['squares']) }}
 )
 
 select

@@ -1,0 +1,106 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ forget_months() }}",
+    )
+}}
+
+with days as (
+    select * from {{ snapshot_days() }} as newest
+),
+
+positions as (
+    select days.month_start_on, stock.*
+    from {{ ref('stock_positions') }} as stock
+    inner join days
+        on stock.as_of = days.as_of
+),
+
+sold as (
+    select
+        product_id,
+        business_on,
+        as_of_from,
+        as_of_to,
+        currency,
+        sum(net_amount) as net_amount,
+        sum(cost_amount) as cost_amount
+    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', 365) }} as lines
+    where is_revenue and cost_amount is not null
+    group by product_id, business_on, as_of_from, as_of_to, currency
+),
+
+margins as (
+    select
+        days.as_of,
+        sold.product_id,
+        sum((sold.net_amount - sold.cost_amount) * rates.rate_to_base) as margin_base
+    from sold
+    inner join days
+        on
+            sold.as_of_from <= days.as_of
+            and sold.as_of_to > days.as_of
+            and {{ in_window('sold.business_on', 'days.as_of', 365) }}
+    inner join {{ ref('known_rates') }} as rates
+        on days.as_of = rates.as_of and sold.currency = rates.currency and sold.business_on = rates.business_on
+    group by days.as_of, sold.product_id
+),
+
+measured as (
+    select
+        positions.*,
+        products.product_name,
+        products.category,
+        cast(positions.value_days as double) / positions.days_counted as average_value,
+        cast(positions.quantity_issued as double) / positions.days_counted * cast(positions.unit_cost as double)
+            as issued_value_a_day,
+        cast(margins.margin_base as double) * coalesce(positions.issue_share, 1.0 / positions.locations)
+            as margin_of_location
+    from positions
+    left join margins
+        on positions.as_of = margins.as_of and positions.product_id = margins.product_id
+    left join {{ ref('int_products_versioned') }} as products
+        on positions.product_id = products.product_id and {{ is_known('products', 'positions') }}
+)
+
+select
+    as_of,
+    month_start_on,
+    product_id,
+    product_name,
+    category,
+    location_id,
+    measured_on,
+    quantity_on_hand,
+    quantity_on_order,
+    quantity_allocated,
+    unit_cost,
+    value_base as inventory_value_base,
+    quantity_on_hand - coalesce(quantity_allocated, 0) <= 0 as is_stockout,
+    quantity_on_hand < 0 as is_negative,
+    cast(days_counted_28d as bigint) as days_counted_28d,
+    cast(days_out_28d as bigint) as stockout_days_28d,
+    cast(days_counted as bigint) as days_counted_365d,
+    demand_basis,
+    daily_demand,
+    round(
+        case when quantity_on_hand > 0 then cast(quantity_on_hand as double) else 0 end / nullif(daily_demand, 0), 3
+    ) as days_of_supply_forward,
+    round(average_value / nullif(issued_value_a_day, 0), 3) as days_of_supply_historical,
+    round(365 * issued_value_a_day / nullif(average_value, 0), 6) as turns,
+    cast(average_value as decimal(18, 4)) as average_value_base,
+    cast(quantity_issued as decimal(28, 3)) as quantity_issued_365d,
+    cast(quantity_demanded as decimal(28, 3)) as quantity_demanded_365d,
+    cast(quantity_bought as decimal(28, 3)) as quantity_bought_365d,
+    cast(margin_of_location as decimal(18, 4)) as gross_margin_365d_base,
+    round(margin_of_location / nullif(average_value, 0), 6) as gmroi,
+    forward_quantity,
+    policy_quantity,
+    excess_quantity,
+    excess_value_base,
+    is_obsolete,
+    obsolete_quantity,
+    obsolete_value_base
+from measured
