@@ -184,9 +184,13 @@ varied as (
     select
         *,
         lead_time_sd_days / nullif(lead_time_mean_days, 0) as lead_time_cv,
-        {# Nobody delivers to the day, time after time: such a feed has a booking rule where the receipts should be. #}
-        lines_received >= {{ assumed('min_receipts') }} and lead_time_sd_days = 0 as is_lead_time_constant
+        {# One supplier may well deliver to the day, time after time. When all of them took the same days for everything, the
+           feed has a booking rule where the receipts should be. #}
+        sum(lines_received) over company >= {{ assumed('min_receipts') }}
+        and sum(lines_received) over company * sum(lead_days_squared) over company
+        = sum(lead_days) over company * sum(lead_days) over company as is_lead_time_constant
     from measured
+    window company as (partition by as_of)
 ),
 
 parted as (
