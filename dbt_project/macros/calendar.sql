@@ -7,3 +7,8 @@
 {% macro two_digits(number) -%}
     substr(cast(100 + {{ number }} as {{ dbt.type_string() }}), 2, 2)
 {%- endmacro %}
+
+{# The Monday of the week of a day. #}
+{% macro week_of(day) -%}
+    cast({{ dbt.date_trunc('week', day) }} as date)
+{%- endmacro %}

@@ -10,32 +10,8 @@
 {#- Fewer weeks of life than this say nothing about how steady a product sells. #}
 {%- set fewest_weeks = 8 -%}
 
-with days as (
-    select as_of, month_start_on from {{ snapshot_days() }} as days
-),
-
-{# When each product was sold first and last, over everything known on the as-of day. #}
-sale_days as (
-    select product_id, ordered_on, known_from, known_to
-    from {{ ref('int_order_lines_versioned') }}
-    where is_revenue and quantity > 0
-    group by product_id, ordered_on, known_from, known_to
-),
-
-lives as (
-    select
-        days.as_of,
-        days.month_start_on,
-        sale_days.product_id,
-        min(sale_days.ordered_on) as first_sold_on,
-        max(sale_days.ordered_on) as last_sold_on
-    from sale_days
-    inner join days
-        on
-            sale_days.known_from <= days.as_of
-            and (sale_days.known_to is null or sale_days.known_to > days.as_of)
-            and sale_days.ordered_on <= days.as_of
-    group by days.as_of, days.month_start_on, sale_days.product_id
+with lives as (
+    select * from {{ ref('known_product_lives') }}
 ),
 
 year_sales as (
@@ -72,9 +48,6 @@ demand as (
 measured as (
     select
         lives.*,
-        products.product_name,
-        products.category,
-        products.discontinued_on,
         coalesce(year_sales.net_revenue_base, 0) as net_revenue_base,
         coalesce(demand.units_demanded, 0) as units_demanded,
         coalesce(demand.demand_weeks, 0) as demand_weeks,
@@ -85,11 +58,6 @@ measured as (
         on lives.as_of = year_sales.as_of and lives.product_id = year_sales.product_id
     left join demand
         on lives.as_of = demand.as_of and lives.product_id = demand.product_id
-    left join {{ ref('int_products_versioned') }} as products
-        on
-            lives.product_id = products.product_id
-            and products.known_from <= lives.as_of
-            and (products.known_to is null or products.known_to > lives.as_of)
 ),
 
 ranked as (
