@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from tests.integration.conftest import Home
 
-FOLDERS = {"adventureworks": "adventureworks", "olist": "olist-3k", "online_retail": "online-retail"}
 # The day each company's values are computed for: the last of its ordinary business.
 AS_OF = {"adventureworks": date(2025, 6, 29), "olist": date(2018, 8, 31), "online_retail": date(2011, 12, 9)}
 # Online Retail without the rows that repeat another of their file; `lines` are its files.

@@ -16,6 +16,8 @@ from pipelines.publishing.digest import digests
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED_SCHEMAS = ("marts", "ml", "reports")
+# The real companies and the folders of their data.
+FOLDERS = {"adventureworks": "adventureworks", "olist": "olist-3k", "online_retail": "online-retail"}
 
 
 @dataclass(frozen=True)
@@ -86,4 +88,33 @@ def backfilled(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The demo company after one run over all its days."""
     home = Home(tmp_path_factory.mktemp("backfilled"), demo.profile, demo.landing)
     home.run("--from", str(demo.days[0]), "--to", str(demo.days[-1]))
+    return home
+
+
+def _ran(company: str, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp(company), company, real_data / FOLDERS[company])
+    home.run("--all")
+    return home
+
+
+@pytest.fixture(scope="session")
+def adventureworks(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The bicycle maker after one run over all its days, and so the two below."""
+    return _ran("adventureworks", real_data, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def olist(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return _ran("olist", real_data, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def online_retail(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return _ran("online_retail", real_data, tmp_path_factory)
+
+
+@pytest.fixture(params=FOLDERS)
+def company(request: pytest.FixtureRequest) -> Home:
+    """Each real company in turn."""
+    home: Home = request.getfixturevalue(request.param)
     return home

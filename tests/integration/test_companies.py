@@ -7,41 +7,11 @@ SQL that share nothing with the pipeline.
 import json
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
-
-from tests.integration.companies import AS_OF, DEDUPLICATED, FOLDERS, delivered, kpi, personal_values_published
+from tests.integration.companies import AS_OF, DEDUPLICATED, delivered, kpi, personal_values_published
 from tests.integration.conftest import Home
 
 PERSONAL_COLUMNS = {"full_name", "email", "phone", "postal_code", "comment_text", "contact_email"}
-
-
-def _ran(company: str, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp(company), company, real_data / FOLDERS[company])
-    home.run("--all")
-    return home
-
-
-@pytest.fixture(scope="module")
-def adventureworks(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return _ran("adventureworks", real_data, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def olist(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return _ran("olist", real_data, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def online_retail(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return _ran("online_retail", real_data, tmp_path_factory)
-
-
-@pytest.fixture(params=FOLDERS)
-def company(request: pytest.FixtureRequest) -> Home:
-    home: Home = request.getfixturevalue(request.param)
-    return home
 
 
 # Every company

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.companies import DEDUPLICATED, FOLDERS, delivered
-from tests.integration.conftest import Home
+from tests.integration.companies import DEDUPLICATED, delivered
+from tests.integration.conftest import FOLDERS, Home
 
 
 @pytest.fixture(scope="module")

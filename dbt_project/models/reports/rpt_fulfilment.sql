@@ -7,9 +7,9 @@
     )
 }}
 
-{#- Weeks shown, the week of the as-of day among them. Lines due in them were ordered up to a quarter before. #}
+{#- Weeks shown, the week of the as-of day among them. Lines due or received in them were ordered up to a year before. #}
 {%- set weeks = 26 -%}
-{%- set ordered_days = 7 * weeks + 91 -%}
+{%- set ordered_days = 7 * weeks + 365 -%}
 {%- set segments = [('all', "'all'"), ('channel_id', 'channel_id')] -%}
 
 with days as (
