@@ -45,7 +45,7 @@ those.
 `reports.kpi_values_latest` the newest value of each period beside the one first reported,
 `reports.kpi_values_first_reported` the first; `reports.dim_kpis` this page as a table. A value marked
 `is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored as 0 to 1. Default targets
-are a place to start from: the owner sets them.
+are a place to start from: the owner sets them. How intervals come about: docs/decisions/0013.
 
 An as-of day knows what was delivered up to its end, so a value of `as_of` never changes unless deliveries of that past
 arrive late; the same period on a later as-of day shows the corrections. `day` values are given for the 28 days up to
