@@ -11,6 +11,8 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import typer
 
 from models_ml import engine, metrics
@@ -33,11 +35,10 @@ def rolling_origins(last: date, *, horizon: int, count: int, season: int) -> lis
 
 def read_panel(path: Path) -> pd.DataFrame:
     """A panel with its text as categories: ids repeat for every period, and millions of them would fill the memory."""
-    panel = pd.read_parquet(path)
-    texts = [
-        name for name in panel.columns if isinstance(panel[name].dtype, pd.StringDtype) or panel[name].dtype == object
-    ]
-    return panel.astype(dict.fromkeys(texts, "category"))
+    schema = pq.read_schema(path)
+    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
+    panel: pd.DataFrame = pq.read_table(path, read_dictionary=texts).to_pandas()
+    return panel
 
 
 def _known_ahead_of(history: pd.DataFrame) -> pd.DataFrame | None:
