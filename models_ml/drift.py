@@ -46,7 +46,8 @@ def psi(expected: Floats, found: Floats) -> Floats:
     whole, part = (np.maximum(each.sum(axis=-1, keepdims=True), 1.0) for each in (expected, found))
     least = 0.5 / np.minimum(whole, part)
     share, other = expected / whole + least, found / part + least
-    return np.asarray(((other - share) * np.log(other / share)).sum(axis=-1)) / (1 + least[..., 0] * expected.shape[-1])
+    scale = 1 + least[..., 0] * expected.shape[-1]
+    return np.asarray(((other - share) * np.log(other / share)).sum(axis=-1) / scale)
 
 
 def psi_of_series(reference: Floats, current: Floats, bins: int = BINS) -> Floats:

@@ -7,14 +7,14 @@ import dagster as dg
 
 from pipelines.assets.checks import rule_check_results, rule_check_specs
 from pipelines.assets.shell import Event, Installation, selected, step_assets
+from pipelines.modelling.report import write_forecast_report
 from pipelines.modelling.stage import TABLES, build_ml
 from pipelines.modelling.tables import MlTable
 from pipelines.partitions import days_of
-from pipelines.pictures import forecast_against_actuals
+from pipelines.pictures import as_markdown, forecast_against_actuals, forecast_pictures
 from pipelines.quality.checks import run_checks
 
 ML_TABLES = [table.full_name for table in TABLES]
-PICTURED = ("ml.demand_forecasts", "ml.forecast_accuracy")
 
 
 def ml_assets(installation: Installation) -> dg.AssetsDefinition:
@@ -32,18 +32,28 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
             )
             outcomes = run_checks(installation.warehouse, "ml", written, run_id=run_id)
             picture = forecast_against_actuals(installation.warehouse, max(written))
+            drawn = forecast_pictures(installation.warehouse, max(written))
+            page = write_forecast_report(installation.settings, installation.profile.title, max(written), drawn)
             rows = _row_counts(installation)
         about: dict[str, dg.MetadataValue] = {
             "data_through": dg.MetadataValue.text(max(days).isoformat()),
             "days_computed": dg.MetadataValue.int(len(written)),
         }
-        pictured: dict[str, dg.MetadataValue] = {"forecast_against_actuals": dg.MetadataValue.md(picture or "none yet")}
+        pictured: dict[str, dict[str, dg.MetadataValue]] = {
+            "ml.demand_forecasts": {
+                "forecast_against_actuals": dg.MetadataValue.md(picture or "none yet"),
+                "report": dg.MetadataValue.path(str(page)),
+            },
+            "ml.forecast_accuracy": {
+                "forecast_against_actuals": dg.MetadataValue.md(picture or "none yet"),
+                "accuracy_by_horizon": dg.MetadataValue.md(as_markdown(drawn.accuracy)),
+            },
+            "ml.forecast_value_added": {"by_segment": dg.MetadataValue.md(as_markdown(drawn.value_added))},
+        }
         results: list[Event] = [
             dg.MaterializeResult(
                 asset_key=dg.AssetKey(table.split(".")),
-                metadata=about
-                | {"dagster/row_count": dg.MetadataValue.int(rows[table])}
-                | (pictured if table in PICTURED else {}),
+                metadata=about | {"dagster/row_count": dg.MetadataValue.int(rows[table])} | pictured.get(table, {}),
             )
             for table in ML_TABLES
         ]

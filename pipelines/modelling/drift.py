@@ -104,7 +104,7 @@ def _levels(history: pd.DataFrame, kind: str, keys: list[str], days: pd.Datetime
     values = daily.fillna(0.0).to_numpy()
     reference, current = values[:, :-CURRENT_DAYS], values[:, -CURRENT_DAYS:]
     index = drift.psi_of_series(reference, current)
-    change = drift.level_changes(reference, current, days.dayofweek.to_numpy())
+    change = drift.level_changes(reference, current, days.day_of_week.to_numpy())
     before, now = reference.mean(axis=1), current.mean(axis=1)
     is_changed = change.direction != 0
     changed_on = days[-CURRENT_DAYS:].date[change.first]

@@ -18,6 +18,7 @@ from pipelines.modelling.drift import Drift
 from pipelines.modelling.feedback import FeedbackTexts
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
+from pipelines.modelling.unconstrained import UnconstrainedDemand
 from pipelines.quality.versions import stamp_versions
 from pipelines.resources import Warehouse
 from pipelines.scope import close_scope, open_scope
@@ -28,6 +29,7 @@ from pipelines.sources.profiles import Profile
 PRODUCERS: tuple[type[Producer], ...] = (
     DemandForecasts,
     ForecastGrades,
+    UnconstrainedDemand,
     Drift,
     CustomerValues,
     CustomerGroups,

@@ -199,6 +199,24 @@ ML = (
         ),
     ),
     Suite(
+        "ml.unconstrained_demand",
+        "ml",
+        "ml.unconstrained_demand",
+        "as_of",
+        (
+            none_where(
+                "demand_possible",
+                {
+                    "less than sales": "not isfinite(demand_quantity) or demand_quantity < sales_quantity - 1e-6",
+                    "not censored": "not is_censored and abs(demand_quantity - sales_quantity) > 1e-6",
+                    "to come": "demand_on > as_of",
+                },
+                "Demand is what was sold, or more where stock ran out.",
+            ),
+            _once("demand_once", "product_id, location_id, demand_on", "A day of a product and location is told once."),
+        ),
+    ),
+    Suite(
         "ml.drift",
         "ml",
         "ml.drift",
@@ -209,7 +227,7 @@ ML = (
                 {
                     "psi": "not isfinite(psi) or psi < 0",
                     "quantity": "reference_daily_quantity < 0 or current_daily_quantity < 0",
-                    "change": "changed_on is null <> direction is null or changed_on > as_of",
+                    "change": "(changed_on is null) <> (direction is null) or changed_on > as_of",
                     "alarm": "is_alarm and psi <= 0.2 and changed_on is null",
                 },
                 "An index is finite and not below zero; a change has a day, a direction and a reason.",

@@ -135,7 +135,7 @@ def of_dimension(name: str) -> dict[tuple[str, str], dict[str, str]]:
 
 FORECASTS, ACCURACY, KPIS = "ml.demand_forecasts", "ml.forecast_accuracy", "reports.fct_kpi_values"
 ADDED, TRACKING, SERIES = "ml.forecast_value_added", "ml.forecast_tracking", "ml.forecast_accuracy_series"
-REGISTRY, DRIFT = "ml.model_registry", "ml.drift"
+REGISTRY, DRIFT, BEHIND = "ml.model_registry", "ml.drift", "ml.unconstrained_demand"
 RATIOS = ("wape", "bias", "mase", "rmsse", "weighted_quantile_loss")
 NEWEST = "as_of = (select max(as_of) from {})"
 SELECTED = first(FORECASTS, f"is_selected and {NEWEST.format(FORECASTS)}")
@@ -255,6 +255,12 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
         "data_rows": change(REGISTRY, "data_rows = 0", newest(REGISTRY)),
     },
     (REGISTRY, "registered_once"): {"rows": f"insert into {REGISTRY} from {REGISTRY} where {newest(REGISTRY)}"},
+    (BEHIND, "demand_possible"): {
+        "less than sales": change(BEHIND, "demand_quantity = sales_quantity - 1", newest(BEHIND)),
+        "not censored": change(BEHIND, "is_censored = false, demand_quantity = sales_quantity + 1", newest(BEHIND)),
+        "to come": change(BEHIND, "demand_on = as_of + 1", newest(BEHIND)),
+    },
+    (BEHIND, "demand_once"): {"rows": f"insert into {BEHIND} from {BEHIND} where {newest(BEHIND)}"},
     (DRIFT, "measures_possible"): {
         "psi": change(DRIFT, "psi = 'inf'", newest(DRIFT)),
         "quantity": change(DRIFT, "current_daily_quantity = -1", newest(DRIFT)),

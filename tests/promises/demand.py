@@ -85,6 +85,28 @@ def fill(connection: duckdb.DuckDBPyConnection, demand: pd.DataFrame) -> None:
         """
     )
     connection.unregister("given")
+    # Each channel sells from a stock of its own, which runs out every ninth day; some of that is told a day late.
+    connection.execute(
+        f"""
+        create or replace view intermediate.int_order_lines_versioned as
+        select product_id, channel_id as location_id, ordered_on, quantity_delta as demand_quantity,
+            known_on as known_from, null::date as known_to
+        from {DEMAND}
+        """
+    )
+    connection.execute(
+        f"""
+        create or replace table intermediate.int_inventory_levels_versioned as
+        select product_id, channel_id as location_id, ordered_on as measured_on,
+            if(day % 9 = 0, 0, 50)::decimal(18, 3) as quantity_on_hand, null::decimal(18, 3) as quantity_allocated,
+            ordered_on + (day % 2)::int as known_from, null::date as known_to
+        from (
+            select distinct product_id, channel_id, ordered_on,
+                ordered_on - date '{FIRST}' + length(product_id) + ascii(channel_id) as day
+            from {DEMAND}
+        )
+        """
+    )
     # Every product changes its category once, each at another time.
     changes = [
         (product, category, known_from, known_to)

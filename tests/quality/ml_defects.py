@@ -54,6 +54,11 @@ ROWS = (
         ('{day}', 'total', null, null, null, 364, 20, 30, 0.3, date '{day}' - 9, 'up', true),
         ('{day}', 'series', 'a', 'web', null, 364, 20, 20, 0.1, null, null, false)
     """,
+    """
+    insert into ml.unconstrained_demand values
+        ('{day}', date_trunc('month', date '{day}'), '{day}', 'a', 'w', 2, 3.5, true),
+        ('{day}', date_trunc('month', date '{day}'), '{day}', 'b', 'w', 2, 2, false)
+    """,
 )
 
 
@@ -85,7 +90,7 @@ def _doubled(table: str, rule: str, observed: str = "1") -> Defect:
     return Defect(table, rule, f"insert into {table} from {table} where as_of = '{{day}}'", observed)
 
 
-REGISTRY, DRIFT = "ml.model_registry", "ml.drift"
+REGISTRY, DRIFT, BEHIND = "ml.model_registry", "ml.drift", "ml.unconstrained_demand"
 ADDED, TRACKING, SERIES = "ml.forecast_value_added", "ml.forecast_tracking", "ml.forecast_accuracy_series"
 OF_DAY = "as_of = '{day}' and product_id = 'a' and horizon_days = 1"
 ML_DEFECTS = [
@@ -190,6 +195,10 @@ ML_DEFECTS = [
         f"insert into {REGISTRY} from {REGISTRY} where as_of = '{{day}}' and purpose = 'other'",
         "1",
     ),
+    _of_day(BEHIND, "demand_possible", "demand_quantity = sales_quantity - is_censored::int", "less than sales 1"),
+    _of_day(BEHIND, "demand_possible", "demand_quantity = 3.5", "not censored 1"),
+    _of_day(BEHIND, "demand_possible", "demand_on = as_of + 1", "to come 2"),
+    _doubled(BEHIND, "demand_once", "2"),
     _of_day(DRIFT, "measures_possible", "psi = 'inf'", "psi 2"),
     _of_day(DRIFT, "measures_possible", "current_daily_quantity = -1", "quantity 2"),
     _of_day(DRIFT, "measures_possible", "direction = null", "change 1"),
