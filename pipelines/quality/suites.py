@@ -4,6 +4,7 @@ How a measure is taken from the warehouse is not said here (`measures`), nor who
 its own models (unique keys, relationships, sums within a row) is a dbt test beside the model, not a rule here.
 """
 
+from pipelines.quality.customer_suites import CUSTOMERS
 from pipelines.quality.feedback_suites import FEEDBACK
 from pipelines.quality.measures import (
     PARTITION,
@@ -173,4 +174,4 @@ REPORTS = (
         ),
     ),
 )
-DECLARED: tuple[Suite, ...] = (*MARTS, *ML, *FEEDBACK, *REPORTS)
+DECLARED: tuple[Suite, ...] = (*MARTS, *ML, *CUSTOMERS, *FEEDBACK, *REPORTS)

@@ -175,6 +175,63 @@ def impossible_grades(table: str) -> dict[str, str]:
     } | {name: change(table, f"{name} = 'inf'", newest(table)) for name in RATIOS}
 
 
+# A small company may have no row in these tables, so that a broken one is put there.
+JUDGED = "(select max(as_of) from ops.as_of_days where stage = 'ml')"
+MONTH = f"date_trunc('month', {JUDGED})::date"
+
+
+def customer_row(table: str, columns: str, **spoiled: str) -> dict[str, str]:
+    """For each part a row that is sound (`columns` as `name = value`, by semicolons) but for one assignment."""
+    values = {"as_of": JUDGED} | dict(pair.split(" = ") for pair in columns.split("; "))
+    rows = {part.replace("_", " "): values | dict([text.split(" = ")]) for part, text in spoiled.items()}
+    return {
+        part: f"insert into ml.{table} ({', '.join(row)}) values ({', '.join(row.values())})"
+        for part, row in rows.items()
+    }
+
+
+LTV_ROW = (
+    f"month_start_on = {MONTH}; customer_id = 'planted'; purchases = 1; p_alive = 0.5; is_active = true; "
+    f"expected_orders_365d = 1; value_basis = 'margin'; trained_on = {MONTH} - 1"
+)
+BASE_ROW = (
+    f"customers = 2; active_customers = 1; active_at_month_start = 1; newly_inactive = 0; expected_orders_365d = 1; "
+    f"value_basis = 'margin'; model = 'bg_nbd'; r = 1; alpha = 1; a = 1; b = 1; log_likelihood = -1; "
+    f"trained_on = {MONTH} - 1"
+)
+GRADE_ROW = (
+    f"month_start_on = {MONTH}; trained_on = {JUDGED} - 60; holdout_days = 60; repeat_group = 'planted'; customers = 1; "
+    "expected_purchases = 1; actual_purchases = 1"
+)
+PROFILE_ROW = (
+    f"month_start_on = {MONTH}; cluster_id = 99; cluster_name = 'planted'; description = 'planted'; customers = 1; "
+    "customer_share = 0.1; median_recency_days = 1; median_purchases = 1; mean_revenue_amount_base = 1; "
+    "revenue_amount_base = 1; halves_agreement = 1"
+)
+CUSTOMER_DEFECTS = {
+    ("customer_ltv", "expectations_possible"): customer_row(
+        "customer_ltv",
+        LTV_ROW,
+        alive="p_alive = 1.01",
+        orders="expected_orders_365d = -1",
+        trained_on=f"trained_on = {MONTH}",
+    ),
+    ("customer_base", "parts_of_the_whole"): customer_row(
+        "customer_base", BASE_ROW, active="active_customers = 3", churned="newly_inactive = 2"
+    ),
+    ("customer_ltv_accuracy", "grades_possible"): customer_row(
+        "customer_ltv_accuracy", GRADE_ROW, expected="expected_purchases = 'nan'", held_out="holdout_days = 61"
+    ),
+    ("customer_clusters", "groups_have_profiles"): {
+        "rows": f"insert into ml.customer_clusters values ({JUDGED}, {MONTH}, 'planted', 99, 'planted')"
+    },
+    ("customer_cluster_profiles", "shares_possible"): customer_row(
+        "customer_cluster_profiles",
+        PROFILE_ROW,
+        share="customer_share = 1.01",
+        agreement="adjusted_rand_index = 2",
+    ),
+}
 OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
     **of_fact("marts.fct_order_lines", ("quantity", "net_amount", "ordered_at")),
     **of_fact("marts.fct_feedback", ("score", "submitted_at")),
@@ -225,6 +282,7 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
         "counts": change(TEXT_QUALITY, "true_low_count = n + 1", first(TEXT_QUALITY)),
         "auc": change(TEXT_QUALITY, "auc = 0.5, auc_low = 0.6, auc_high = 0.7", first(TEXT_QUALITY)),
     },
+    **{(f"ml.{table}", rule): parts for (table, rule), parts in CUSTOMER_DEFECTS.items()},
     (DRIVERS, "effects_in_their_intervals"): {
         "effect": change(DRIVERS, "effect_on_low_share = 'inf'", first(DRIVERS)),
         "score": change(DRIVERS, "effect_on_score = 'nan'", first(DRIVERS)),
