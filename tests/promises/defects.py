@@ -200,8 +200,8 @@ BASE_ROW = (
     f"trained_on = {MONTH} - 1"
 )
 GRADE_ROW = (
-    f"month_start_on = {MONTH}; trained_on = {JUDGED} - 60; holdout_days = 60; repeat_group = 'planted'; customers = 1; "
-    "expected_purchases = 1; actual_purchases = 1"
+    f"month_start_on = {MONTH}; trained_on = {JUDGED} - 60; holdout_days = 60; repeat_group = 'planted'; "
+    "customers = 1; expected_purchases = 1; actual_purchases = 1"
 )
 PROFILE_ROW = (
     f"month_start_on = {MONTH}; cluster_id = 99; cluster_name = 'planted'; description = 'planted'; customers = 1; "
