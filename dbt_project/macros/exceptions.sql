@@ -2,6 +2,7 @@
 
 {% macro exception_models() -%}
     {{ return([
+        'exc_feedback_topics',
         'exc_goals',
         'exc_kpi_anomalies',
         'exc_purchase_orders',
