@@ -431,8 +431,9 @@ judged as (
     ) as all_goals
 ),
 
-{#- The night before is the newest as-of day before, whether this run computes it or an earlier one did. Of a default
-    target the window moves with the day, so it is not part of what makes it the same goal. -#}
+{#- The night before is the newest as-of day before, whether this run computes it or an earlier one did: the hook has
+    taken the days of this run out of the table, and the days of a run need not be neighbours. Of a default target the
+    window moves with the day, so it is not part of what makes it the same goal. -#}
 nights as (
     select
         as_of, kpi_id, segment_type, segment_value, is_default_target, status, period_start, period_end,
@@ -446,11 +447,6 @@ nights as (
         case when is_default_target then date '1900-01-01' else period_start end as since,
         case when is_default_target then date '9999-12-31' else period_end end as until
     from {{ this }}
-    where
-        as_of = (
-            select max(as_of) from {{ this }}
-            where as_of < (select min(as_of) from {{ source('ops', 'build_scope') }})
-        )
     {%- endif %}
 ),
 
