@@ -57,8 +57,9 @@ def build_ml(
     *,
     run_id: str,
     progress: Callable[[str, int, int], None],
+    producers: Sequence[type[Producer]] = PRODUCERS,
 ) -> list[date]:
-    """Write all tables of the requested days and of the stale ones; return the days written.
+    """Write the producers' tables of the requested days and of the stale ones; return the days written.
 
     Each day is one transaction: a crash leaves whole days, and the others stale for the next run.
     """
@@ -67,12 +68,12 @@ def build_ml(
         days = open_scope(connection, "ml", requested)
         first, last = (days[0], days[-1]) if days else (profile.starts_on, profile.starts_on)
         context = Context(connection, settings, profile, first=first, last=last)
-        producers = [producer(context) for producer in PRODUCERS]
+        writers = [producer(context) for producer in producers]
         for done, day in enumerate(days):
             progress("forecast", done, len(days))
             connection.begin()
-            for producer in producers:
-                producer.write(day)
+            for writer in writers:
+                writer.write(day)
             stamp_versions(connection, [table.full_name for table in TABLES], [day], run_id)
             close_scope(connection, "ml", [day])
             reach("forecast.before_commit")

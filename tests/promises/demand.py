@@ -13,7 +13,11 @@ import numpy as np
 import pandas as pd
 
 from pipelines import ops
-from pipelines.modelling.stage import TABLES, build_ml
+from pipelines.modelling.drift import Drift
+from pipelines.modelling.forecasts import DemandForecasts
+from pipelines.modelling.grades import ForecastGrades
+from pipelines.modelling.stage import build_ml
+from pipelines.modelling.unconstrained import UnconstrainedDemand
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile, load_profile
@@ -25,6 +29,8 @@ HORIZON = 7
 PRODUCTS, CHANNELS = ("P1", "P2", "P3", "P4", "P5"), ("web", "store")
 DEMAND = "intermediate.int_demand_daily_deltas"
 VERSIONS = "intermediate.int_products_versioned"
+# What forecasts and judges demand; customers and feedback have nothing here to read.
+PRODUCERS = (DemandForecasts, ForecastGrades, UnconstrainedDemand, Drift)
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,21 @@ class Shop:
                 connection.execute(statement)
 
     def forecast(self, days: Sequence[date]) -> None:
-        build_ml(self.settings, self.profile, self.warehouse, days, run_id="run", progress=lambda *_: None)
+        build_ml(
+            self.settings,
+            self.profile,
+            self.warehouse,
+            days,
+            run_id="run",
+            progress=lambda *_: None,
+            producers=PRODUCERS,
+        )
 
     def as_of(self, day: date) -> dict[str, pd.DataFrame]:
         """What the forecast tables say as of the day; forecasts to six decimals."""
         found = {}
         with self.warehouse.read() as connection:
-            for table in TABLES:
+            for table in (table for producer in PRODUCERS for table in producer.tables):
                 found[table.name] = rounded(
                     connection.execute(f"from {table.full_name} where as_of = ? order by all", [day]).df()
                 )
