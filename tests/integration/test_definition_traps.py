@@ -166,3 +166,26 @@ def test_the_interval_of_a_ratio_is_that_of_a_bootstrap(backfilled: Home) -> Non
     width = high - low
     assert value["low"] == pytest.approx(low, abs=0.15 * width)
     assert value["high"] == pytest.approx(high, abs=0.15 * width)
+
+
+def test_values_by_day_that_go_further_back_are_those_of_the_ledger(backfilled: Home) -> None:
+    """Goals and control limits rest on a table of their own, of more days than the ledger keeps."""
+    differing = backfilled.raw(
+        """
+        select * from (
+            select kpi_id, segment_type, segment_value, period_start as business_on, numerator, denominator, n
+            from reports.fct_kpi_values
+            where period_grain = 'day' and kpi_id in ('SAL-01', 'SAL-02', 'SAL-06')
+                and segment_type in ('all', 'channel_id') and as_of = (select max(as_of) from reports.fct_kpi_values)
+        ) as ledger
+        left join kpis.known_daily_values as further
+            on further.as_of = (select max(as_of) from reports.fct_kpi_values)
+            and ledger.kpi_id = further.kpi_id and ledger.segment_type = further.segment_type
+            and ledger.segment_value = further.segment_value and ledger.business_on = further.business_on
+        where further.numerator is distinct from ledger.numerator
+            or further.denominator is distinct from ledger.denominator or further.n is distinct from ledger.n
+        """
+    )
+    assert differing == []
+    (compared,) = backfilled.raw("select count(distinct kpi_id) from kpis.known_daily_values")
+    assert compared == (4,)
