@@ -300,3 +300,29 @@
         on running.as_of = scope.as_of
 )
 {%- endmacro %}
+
+
+{#
+    Demand behind sales (ml.unconstrained_demand) of whole months, per product, location and day, for every as-of day of the
+    scope: as estimated on the month's last day, the only estimate that covers it. A month whose last day was not computed
+    is left out.
+#}
+{% macro demand_estimated() -%}
+(
+    select
+        periods.as_of,
+        periods.period_grain,
+        periods.period_start,
+        periods.period_end,
+        demand.product_id,
+        demand.location_id,
+        demand.sales_quantity,
+        greatest(cast(demand.demand_quantity as decimal(18, 6)), demand.sales_quantity) as demand_quantity
+    from {{ kpi_periods(['month']) }} as periods
+    inner join {{ source('ml', 'unconstrained_demand') }} as demand
+        on
+            demand.as_of = periods.period_end
+            and demand.demand_on >= periods.period_start
+            and demand.demand_on <= periods.period_end
+)
+{%- endmacro %}
