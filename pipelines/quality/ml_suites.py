@@ -3,6 +3,8 @@
 from pipelines.quality.measures import PARTITION, forecast_targets, members
 from pipelines.quality.rules import Rule, Suite, at_least, at_most, none_where
 
+# Doubles of the size of sales may differ by this in their last digits.
+ROUNDING = "1e-6 * greatest(1, sales_quantity)"
 RATIOS = ("wape", "bias", "mase", "rmsse", "weighted_quantile_loss")
 
 
@@ -207,8 +209,9 @@ ML = (
             none_where(
                 "demand_possible",
                 {
-                    "less than sales": "not isfinite(demand_quantity) or demand_quantity < sales_quantity - 1e-6",
-                    "not censored": "not is_censored and abs(demand_quantity - sales_quantity) > 1e-6",
+                    "less than sales": "not isfinite(demand_quantity) "
+                    f"or demand_quantity < sales_quantity - {ROUNDING}",
+                    "not censored": f"not is_censored and abs(demand_quantity - sales_quantity) > {ROUNDING}",
                     "to come": "demand_on > as_of",
                 },
                 "Demand is what was sold, or more where stock ran out.",

@@ -182,8 +182,8 @@ MONTH = f"date_trunc('month', {JUDGED})::date"
 
 def customer_row(table: str, columns: str, **spoiled: str) -> dict[str, str]:
     """For each part a row that is sound (`columns` as `name = value`, by semicolons) but for one assignment."""
-    values = {"as_of": JUDGED} | dict(pair.split(" = ") for pair in columns.split("; "))
-    rows = {part.replace("_", " "): values | dict([text.split(" = ")]) for part, text in spoiled.items()}
+    values = {"as_of": JUDGED} | dict(pair.split(" = ", 1) for pair in columns.split("; "))
+    rows = {part.replace("_", " "): values | dict([text.split(" = ", 1)]) for part, text in spoiled.items()}
     return {
         part: f"insert into ml.{table} ({', '.join(row)}) values ({', '.join(row.values())})"
         for part, row in rows.items()
