@@ -33,6 +33,7 @@ RECORDS = {
     "marts.fct_feedback": "feedback",
     "marts.fct_inventory_snapshot_daily": "inventory_levels",
     "marts.fct_kpi_targets": "kpi_targets",
+    "marts.fct_order_fulfilment": "order_lines",
     "marts.fct_order_lines": "order_lines",
     "marts.fct_purchase_order_lines": "purchase_order_lines",
 }

@@ -196,8 +196,14 @@ def test_growth_counts_the_same_days_of_the_year_before_too() -> None:
 
 def test_every_fact_and_dimension_is_traceable() -> None:
     computed = {"marts.dim_channels", "marts.dim_currencies", "marts.dim_dates"}
+    shipped = {
+        "marts.bridge_objective_kpis",
+        "marts.dim_departments",
+        "marts.dim_feedback_topics",
+        "marts.dim_objectives",
+    }
     models = {f"marts.{path.stem}" for path in (DBT_PROJECT / "models" / "marts").glob("*.sql")}
-    assert models - computed == set(RECORDS)
+    assert models - computed - shipped == set(RECORDS)
 
 
 def test_the_forecast_looks_back_as_far_as_the_forecaster() -> None:

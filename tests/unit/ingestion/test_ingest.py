@@ -16,6 +16,7 @@ from pipelines.ingestion import FeedDay
 from pipelines.ingestion import register as register_module
 from pipelines.ingestion.origins import raw_origin
 from pipelines.ops import REFUSALS
+from pipelines.sources.contracts import contracts
 
 DAY1, DAY2, DAY3 = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
 
@@ -67,7 +68,9 @@ def test_a_day_without_a_file_is_no_error(shop: Shop) -> None:
 
 def test_all_raw_tables_exist_also_of_feeds_the_company_lacks(shop: Shop) -> None:
     shop.ingest()
-    assert shop.query("select count(*) from information_schema.tables where table_schema = 'raw'") == [(9,)]
+    assert shop.query("select count(*) from information_schema.tables where table_schema = 'raw'") == [
+        (len(contracts()),)
+    ]
 
 
 def test_a_packed_file_is_landed_unpacked_and_its_rows_can_be_traced(shop: Shop) -> None:
