@@ -174,7 +174,7 @@ ML = (
         "ml",
         """(
             select forecasts.as_of, forecasts.trained_on, r.model_id, r.trained_on as registered_on
-            from (select distinct as_of, trained_on from ml.demand_forecasts) as forecasts
+            from (select distinct as_of, trained_on from ml.demand_forecasts where trained_on <= as_of) as forecasts
             left join (from ml.model_registry where purpose = 'demand_forecasts') as r using (as_of)
         )""",
         "as_of",

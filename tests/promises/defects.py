@@ -180,10 +180,14 @@ JUDGED = "(select max(as_of) from ops.as_of_days where stage = 'ml')"
 MONTH = f"date_trunc('month', {JUDGED})::date"
 
 
-def customer_row(table: str, columns: str, **spoiled: str) -> dict[str, str]:
-    """For each part a row that is sound (`columns` as `name = value`, by semicolons) but for one assignment."""
-    values = {"as_of": JUDGED} | dict(pair.split(" = ", 1) for pair in columns.split("; "))
-    rows = {part.replace("_", " "): values | dict([text.split(" = ", 1)]) for part, text in spoiled.items()}
+def assignments(text: str) -> dict[str, str]:
+    return dict(pair.split(" = ", 1) for pair in text.split("; "))
+
+
+def planted_row(table: str, columns: str, **spoiled: str) -> dict[str, str]:
+    """For each part a row that is sound (`columns` as `name = value`, by semicolons) but for some assignments."""
+    values = {"as_of": JUDGED} | assignments(columns)
+    rows = {part.replace("_", " "): values | assignments(text) for part, text in spoiled.items()}
     return {
         part: f"insert into ml.{table} ({', '.join(row)}) values ({', '.join(row.values())})"
         for part, row in rows.items()
@@ -204,28 +208,32 @@ GRADE_ROW = (
     "customers = 1; expected_purchases = 1; actual_purchases = 1"
 )
 PROFILE_ROW = (
-    f"month_start_on = {MONTH}; cluster_id = 99; cluster_name = 'planted'; description = 'planted'; customers = 1; "
+    f"month_start_on = {MONTH}; cluster_id = 98; cluster_name = 'planted'; description = 'planted'; customers = 1; "
     "customer_share = 0.1; median_recency_days = 1; median_purchases = 1; mean_revenue_amount_base = 1; "
     "revenue_amount_base = 1; halves_agreement = 1"
 )
+DRIFT_ROW = (
+    "subject_type = 'channel'; channel_id = 'planted'; reference_days = 112; reference_daily_quantity = 1; "
+    "current_daily_quantity = 1; psi = 0; is_alarm = false"
+)
 CUSTOMER_DEFECTS = {
-    ("customer_ltv", "expectations_possible"): customer_row(
+    ("customer_ltv", "expectations_possible"): planted_row(
         "customer_ltv",
         LTV_ROW,
         alive="p_alive = 1.01",
         orders="expected_orders_365d = -1",
         trained_on=f"trained_on = {MONTH}",
     ),
-    ("customer_base", "parts_of_the_whole"): customer_row(
+    ("customer_base", "parts_of_the_whole"): planted_row(
         "customer_base", BASE_ROW, active="active_customers = 3", churned="newly_inactive = 2"
     ),
-    ("customer_ltv_accuracy", "grades_possible"): customer_row(
+    ("customer_ltv_accuracy", "grades_possible"): planted_row(
         "customer_ltv_accuracy", GRADE_ROW, expected="expected_purchases = 'nan'", held_out="holdout_days = 61"
     ),
     ("customer_clusters", "groups_have_profiles"): {
         "rows": f"insert into ml.customer_clusters values ({JUDGED}, {MONTH}, 'planted', 99, 'planted')"
     },
-    ("customer_cluster_profiles", "shares_possible"): customer_row(
+    ("customer_cluster_profiles", "shares_possible"): planted_row(
         "customer_cluster_profiles",
         PROFILE_ROW,
         share="customer_share = 1.01",
@@ -319,13 +327,15 @@ OF_RULE: Mapping[tuple[str, str], Mapping[str, str]] = {
         "to come": change(BEHIND, "demand_on = as_of + 1", newest(BEHIND)),
     },
     (BEHIND, "demand_once"): {"rows": f"insert into {BEHIND} from {BEHIND} where {newest(BEHIND)}"},
-    (DRIFT, "measures_possible"): {
-        "psi": change(DRIFT, "psi = 'inf'", newest(DRIFT)),
-        "quantity": change(DRIFT, "current_daily_quantity = -1", newest(DRIFT)),
-        "change": change(DRIFT, "changed_on = as_of + 1, direction = 'up'", newest(DRIFT)),
-        "alarm": change(DRIFT, "is_alarm = true, psi = 0, changed_on = null, direction = null", newest(DRIFT)),
-    },
-    (DRIFT, "watched_once"): {"rows": f"insert into {DRIFT} from {DRIFT} where {newest(DRIFT)}"},
+    (DRIFT, "measures_possible"): planted_row(
+        "drift",
+        DRIFT_ROW,
+        psi="psi = 'inf'",
+        quantity="current_daily_quantity = -1",
+        change=f"changed_on = {JUDGED} + 1; direction = 'up'",
+        alarm="is_alarm = true",
+    ),
+    (DRIFT, "watched_once"): {"twice": "; ".join(2 * list(planted_row("drift", DRIFT_ROW, row="psi = 0").values()))},
     (KPIS, "kpis_in_catalogue"): {"rows": change(KPIS, "kpi_id = 'XXX-01'", AMOUNT)},
     (KPIS, "values_finite"): {
         "value": change(KPIS, "value = 'inf'", AMOUNT),
