@@ -191,7 +191,7 @@ LEAKS = [
     Leak(
         "a model fitted six weeks later",
         DemandForecasts,
-        "vintage",
+        "_trained_on",
         "engine.training_origin(day, self._context.profile.starts_on)",
         "engine.training_origin(day, self._context.profile.starts_on) + timedelta(days=45)",
     ),
