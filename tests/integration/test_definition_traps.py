@@ -134,8 +134,8 @@ def test_forecast_error_is_a_ratio_of_sums_and_bias_is_forecast_less_actual(back
         where model = 'selected' and as_of = (select max(as_of) from ml.forecast_accuracy)
         """
     )
-    assert only(backfilled, "FCS-01", "trailing_28d")["value"] == pytest.approx(error / actual)
-    assert only(backfilled, "FCS-02", "trailing_28d")["value"] == pytest.approx(bias / actual)
+    assert only(backfilled, "FCS-01", "trailing_28d")["value"] == pytest.approx(float(error / actual))
+    assert only(backfilled, "FCS-02", "trailing_28d")["value"] == pytest.approx(float(bias / actual))
 
 
 def test_few_observations_are_called_so(backfilled: Home) -> None:
