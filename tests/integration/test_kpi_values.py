@@ -28,7 +28,7 @@ FIRST = date(2026, 1, 20)
 DAYS = 55
 AS_OFS = [date(2026, 2, 28), date(2026, 3, 1), *(date(2026, 3, 5) + timedelta(days) for days in range(8))]
 BASE = "EUR"
-VALUES = ("known_rates", "known_sales", "dim_kpis", "fct_kpi_values")
+VALUES = ("path:models/kpis,+fct_kpi_values", "dim_kpis", "fct_kpi_values")
 Values = dict[tuple[str, date, str, date, date, str, str], tuple[Decimal, Decimal | None, int]]
 
 
@@ -286,7 +286,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     warehouse = Warehouse(settings)
     deliver(warehouse, lines, rates)
     built = Company(warehouse, Transforms(settings), lines, rates)
-    built.build(AS_OFS, "path:models")
+    built.build(AS_OFS, "path:seeds", "path:models")
     return built
 
 

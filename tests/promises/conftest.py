@@ -35,6 +35,7 @@ def nights(nurseries: list[Nursery], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+def recording(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Recording:
     """dbt's statements of a night, taken down once for all tests that live many nights."""
-    return record(tmp_path_factory.mktemp("recording"), "online_retail")
+    is_soak = bool(request.config.getoption("--soak"))
+    return record(tmp_path_factory.mktemp("recording"), "online_retail", whole=is_soak)

@@ -46,6 +46,11 @@ AS_OF_TABLES = (
 )
 
 
+# In the small tier only these reports are computed, with what they are made of: all of them take a night four times as
+# long. The rest is built from the same as-of days by the same macros, and in the large tier.
+MAIN_REPORTS = (*(table.partition(".")[2] for table in AS_OF_TABLES if table.startswith("reports.")), "rpt_sales_daily")
+
+
 def settings_at(home: Path, landing: Path) -> Settings:
     return Settings(home=home, landing=str(landing), threads=1, memory_limit="1GB", forecast_series=8)
 
@@ -58,10 +63,23 @@ class Recording:
     reports: list[Statement]
     empty: Path
     manifest: Any
+    is_whole: bool = True
+
+    @property
+    def selection(self) -> list[str]:
+        """What dbt is asked for to build the same reports."""
+        if self.is_whole:
+            return list(REPORTS_SELECTION)
+        return [f"{folder},+{name}" for folder in REPORTS_SELECTION for name in MAIN_REPORTS]
+
+    @property
+    def models(self) -> set[str]:
+        """Names of the models whose statements there are."""
+        return {each.node.rpartition(".")[2] for each in (*self.marts, *self.reports)}
 
 
-def record(folder: Path, profile: str) -> Recording:
-    """Build of nothing with dbt, then once more as a later night, and take that down."""
+def record(folder: Path, profile: str, *, whole: bool) -> Recording:
+    """Build of nothing with dbt, then once more as a later night, and take that down; `whole` with all reports."""
     settings = settings_at(folder / "home", folder)
     warehouse = Warehouse(settings)
     with warehouse.write() as connection:
@@ -76,7 +94,22 @@ def record(folder: Path, profile: str) -> Recording:
         ]
         free_the_warehouse()
     marts, reports = (_that_write_rows(statements) for statements in taken)
-    return Recording(marts, reports, warehouse.path, project)
+    if not whole:
+        main = _made_of(project, MAIN_REPORTS)
+        reports = [each for each in reports if each.node in main]
+    return Recording(marts, reports, warehouse.path, project, whole)
+
+
+def _made_of(project: Any, models: Sequence[str]) -> set[str]:
+    """The nodes of these models and all that they are made of."""
+    found: set[str] = set()
+    waiting = [f"model.opscope.{name}" for name in models]
+    while waiting:
+        node = waiting.pop()
+        if node not in found and node in project.nodes:
+            found.add(node)
+            waiting += project.nodes[node].depends_on_nodes
+    return found
 
 
 def _that_write_rows(statements: list[Statement]) -> list[Statement]:
@@ -144,7 +177,7 @@ class Replayed:
         with self.warehouse.write() as connection:
             settle_days(connection, connection.execute("select feed, delivered_on from ops.stale_days").fetchall())
             computed = open_scope(connection, "reports", days)
-        record_build(self.settings, REPORTS_SELECTION, *NO_TESTS, manifest=self.recording.manifest)
+        record_build(self.settings, self.recording.selection, *NO_TESTS, manifest=self.recording.manifest)
         free_the_warehouse()
         with self.warehouse.write() as connection:
             close_scope(connection, "reports", computed)
@@ -165,7 +198,14 @@ class Replayed:
                 )
             compared = ("temp.main.standing_files", "temp.main.standing_quarantine", "ops.reconciliation")
             evidence = {table: content_digest(connection, table) for table in compared}
-            return digests(connection, (*BUILT_SCHEMAS, "raw")) | evidence
+            built = digests(connection, (*BUILT_SCHEMAS, "raw"))
+            models = self.recording.models
+            told = {
+                table: digest
+                for table, digest in built.items()
+                if not models or not table.startswith("reports.") or table.partition(".")[2] in models
+            }
+            return told | evidence
 
     def known_as_of(self, day: date) -> dict[str, list[tuple]]:
         """The rows of every as-of table for the as-of days up to a day, numbers to nine digits."""

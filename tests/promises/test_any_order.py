@@ -85,7 +85,8 @@ def test_any_plan_ends_in_the_tables_of_one_run(
     evidence(
         "P8",
         f"random plans over {DAYS} days (splits, orders, overlaps, repeats, launches beside one another, files late, "
-        f"missing or wrong at first) end in the tables of one run, {forecast} of them forecast too",
+        f"missing or wrong at first) end in the tables of one run, {forecast} of them forecast too; of the reports "
+        "the main ones in the small tier",
         trials=plans,
         seed=SEED,
     )
