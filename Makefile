@@ -34,11 +34,11 @@ demo: setup ## Generate the demo company and run the whole pipeline on it
 dev: setup ## Open the Dagster UI on http://127.0.0.1:3000 (webserver and daemon)
 	@$(BIN)/opscope dev
 
-test: setup ## Run all tests, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup ## Run all tests, two files at a time; in the order of the folders, whose slow files come first
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 reliability: setup ## Run the promise tests and write docs/reliability.md from their results
-	@mkdir -p var && $(BIN)/python -m pytest tests/promises -n 2 --dist loadfile --junitxml=var/reliability.xml
+	@mkdir -p var && $(BIN)/python -m pytest tests/promises -n 2 --dist loadfile --no-loadscope-reorder --junitxml=var/reliability.xml
 	@$(BIN)/python -m tests.promises.evidence var/reliability.xml
 
 soak: setup ## The same with the larger counts: hours
