@@ -17,6 +17,7 @@ from pipelines.resources import Warehouse
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contract
 from pipelines.sources.profiles import load_profile
+from tests.promises.defects import OF_RULE
 
 FIRST_DAY = date(2026, 1, 5)
 Outcomes = dict[tuple[str, date], list[CheckOutcome]]
@@ -208,8 +209,10 @@ def test_every_rule_has_a_planted_defect() -> None:
         for rule in suite.rules
         if rule.is_blocking
     }
-    # The unknown member is a fact about the whole table, so a defect of it shows on every day; see below.
-    assert declared - planted == {
+    # The unknown member is a fact about the whole table, so a defect of it shows on every day; see below. Rules on
+    # customers and texts are broken in a finished warehouse, in tests/promises/test_gate.
+    elsewhere = {key for key in OF_RULE if key[0].startswith(("ml.customer_", "ml.feedback_", "ml.text_", "ml.cx_"))}
+    assert declared - planted == elsewhere | {
         (f"marts.dim_{name}", "unknown_member_once") for name in ("products", "customers", "suppliers")
     }
 
