@@ -161,7 +161,7 @@ SQL_TEXT = re.compile(
 )
 # What may be put into the text of a statement: names of our own making. Values are bound, names from outside quoted.
 TRUSTED = re.compile(
-    r"[A-Z_]+|(\d+ \* )?[A-Z_]+( \+ \d+)?"  # constants
+    r"[A-Z_]+|(\d+ \* )?[A-Z_]+( [+-] \d+)?"  # constants
     r"|_?(quoted|quoted_table|candidate|literal|text)\(.*\)"
     r"|(reading\.)?feed(\.\w+)?|contract\(feed\)\.table|suite\.\w+|expression\.sql|warehouse\.path\.stem"
     r"|', '\.join\(.*\)|' and '\.join\(.*\)"
@@ -170,8 +170,8 @@ TRUSTED = re.compile(
 REVIEWED = {
     "aggregates", "alias", "amount", "asset", "band", "business", "column", "columns", "condition", "conditions",
     "content", "control", "day", "days", "delivered", "fact", "key", "limit", "listed", "location", "lost", "marks",
-    "measured", "member", "moment", "name", "quoted", "reading.file_id", "relation", "same", "schema", "selected",
-    "sql", "table", "tables", "tried", "withdrawn",
+    "measured", "member", "moment", "name", "quoted", "reading.file_id", "relation", "same", "schema", "segment",
+    "selected", "self.full_name", "sql", "table", "table.full_name", "tables", "tried", "versions", "withdrawn",
 }  # fmt: skip
 
 
