@@ -199,25 +199,31 @@ def _take_out_of_raw(
 
 
 def _take_out_of_as_of_tables(connection: duckdb.DuckDBPyConnection, erased: ErasedPersons) -> None:
-    """Rows per customer get the pseudonym where they stand.
+    """Rows per customer get the pseudonym where they stand, and lose what the person's own record said.
 
-    Computing them again would write the same figures: none depends on how a customer is called. So what was judged of
-    them holds, and they get no new version.
+    Computing them again would write the same figures: none depends on how a customer is called or who that is. So what
+    was judged of them holds, and they get no new version.
     """
-    tables = connection.execute(
+    columns: dict[str, list[str]] = {}
+    for table, column in connection.execute(
         """
-        select table_schema || '.' || table_name
+        select table_schema || '.' || table_name, column_name
         from information_schema.columns join information_schema.tables using (table_schema, table_name)
-        where column_name = ? and table_type = 'BASE TABLE' and list_contains(?, table_schema)
+        where table_type = 'BASE TABLE' and list_contains(?, table_schema)
         """,
-        [PERSON, list(AS_OF_SCHEMAS)],
-    ).fetchall()
-    for (table,) in tables:
-        names = connection.execute(f"select distinct {PERSON} from {table}").fetchall()
-        pseudonyms = {name: erased.of(name) for (name,) in names if name is not None}
-        renamed = {name: pseudonym for name, pseudonym in pseudonyms.items() if pseudonym not in (None, name)}
-        for name, pseudonym in renamed.items():
-            connection.execute(f"update {table} set {PERSON} = ? where {PERSON} = ?", [pseudonym, name])
+        [list(AS_OF_SCHEMAS)],
+    ).fetchall():
+        columns.setdefault(table, []).append(column)
+    said = {column for feed in contracts() if feed.key == (PERSON,) for column in lost_columns(feed)}
+    for table, names in columns.items():
+        if PERSON not in names:
+            continue
+        found = [name for (name,) in connection.execute(f"select distinct {PERSON} from {table}").fetchall()]
+        pseudonyms = {name: erased.of(name) for name in found if name is not None}
+        lost = "".join(f', "{name}" = null' for name in sorted(said.intersection(names)))
+        for name, pseudonym in pseudonyms.items():
+            if pseudonym not in (None, name):
+                connection.execute(f"update {table} set {PERSON} = ?{lost} where {PERSON} = ?", [pseudonym, name])
 
 
 def _take_out_of_quarantine(

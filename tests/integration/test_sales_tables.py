@@ -210,7 +210,7 @@ def test_adventureworks_margin_bridge_from_the_formulas(
         .sum()
         for name, month in (("old", compared), ("new", period))
     }
-    items = both["old"].join(both["new"], lsuffix="_old", rsuffix="_new", how="inner")
+    items = both["old"].join(both["new"], suffixes=("_old", "_new"), how="inner")
     old_margin = items["net_old"] - items["cost_old"]
     growth = items["units_new"] / items["units_old"]
     totals = items.groupby("category")[["units_old", "units_new"]].transform("sum")
@@ -321,7 +321,7 @@ def test_olist_promises_week_by_week(olist: Home) -> None:
     lines = lines[~lines["order_status"].isin(["canceled", "unavailable"])]
 
     def monday(days: pd.Series) -> pd.Series:
-        return (days - pd.to_timedelta(days.dt.weekday, unit="D")).dt.date
+        return (days - pd.to_timedelta(days.dt.day_of_week, unit="D")).dt.date
 
     due = lines[lines["promised"] <= today]
     by_week = due.assign(week=monday(due["promised"]), met=due["delivered"] <= due["promised"]).groupby("week")

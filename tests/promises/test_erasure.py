@@ -32,6 +32,8 @@ NAMING = (
     "reports.fct_customer_rfm_monthly",
     "reports.rpt_customer_360",
 )
+# What the person's own record says, which is erased with it.
+OF_RECORD = ("customer_type", "region", "country_code")
 
 
 @pytest.fixture
@@ -241,6 +243,7 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
     assert values & found_below(settings.root).keys() == set()
     assert _figures(warehouse) == before, "an erasure changes no number"
     assert _customers_of_tables(warehouse, people) == set()
+    assert _said_of_pseudonyms(warehouse) == {(None,) * len(OF_RECORD)}
     assert len(versions(settings)) == 1
     with pytest.raises(VersionError):
         rollback(settings)
@@ -262,10 +265,10 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
 
 
 def _figures(warehouse: Warehouse) -> dict[str, str]:
-    """A digest of all that tables as of a day say, but for how a customer is called."""
+    """A digest of all that tables as of a day say, but for how a customer is called and who that is."""
     with warehouse.read() as connection:
         return {
-            table: content_digest(connection, table, AUDIT_COLUMNS | {"customer_id"})
+            table: content_digest(connection, table, AUDIT_COLUMNS | {"customer_id", *OF_RECORD})
             for table in digests(connection, ("ml", "reports"))
         }
 
@@ -280,3 +283,10 @@ def _customers_of_tables(warehouse: Warehouse, people: list[str]) -> set[str]:
                 f"select distinct customer_id from {table} where list_contains(?, customer_id)", [people]
             ).fetchall()
         }
+
+
+def _said_of_pseudonyms(warehouse: Warehouse) -> set[tuple]:
+    """What the profiles of the erased still say of who they were."""
+    told = f"select distinct {', '.join(OF_RECORD)} from reports.rpt_customer_360 where customer_id ^@ '{PSEUDONYM}'"
+    with warehouse.read() as connection:
+        return set(connection.execute(told).fetchall())
