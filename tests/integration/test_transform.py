@@ -240,7 +240,17 @@ def _deliveries(seed: int) -> list[Delivered]:
         day = FIRST + timedelta(days=offset)
         files += [_file(random_, "order_lines", day, name) for name in ("a.csv", "b.csv")]
         files += [_file(random_, feed, day, "a.csv") for feed in FEEDS[1:] if random_.random() < 0.7]
-    return files
+    return files + [
+        Delivered("feedback", FIRST + timedelta(days=offset), "comments.csv", [_comment(text)])
+        for offset, text in enumerate(["never came", "never came", "came today"])
+    ]
+
+
+def _comment(text: str) -> Row:
+    return {
+        "feedback_id": "F9", "submitted_at": utc(3, 28), "feedback_channel": "survey", "scale": "none",
+        "comment_text": text,
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -310,6 +320,15 @@ def test_versions_are_what_was_known(full_build: Company, files: list[Delivered]
     )
     assert set(built) == expected_versions(files)
     assert len(built) == len(set(built)) > 12
+
+
+def test_a_corrected_comment_of_the_same_length_is_another_version(full_build: Company) -> None:
+    versions = full_build.rows(
+        "select comment_length, known_from, known_to from intermediate.int_feedback_versioned "
+        "where feedback_id = 'F9' order by known_from"
+    )
+    corrected = FIRST + timedelta(days=2)
+    assert versions == [(10, FIRST, corrected), (10, corrected, None)]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

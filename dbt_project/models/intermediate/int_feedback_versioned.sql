@@ -1,7 +1,7 @@
 {% set key = ['feedback_id'] %}
 {% set content = [
-    'submitted_at', 'feedback_channel', 'scale', 'score', 'comment_length', 'customer_id', 'order_id',
-    'product_id'
+    'submitted_at', 'feedback_channel', 'scale', 'score', 'comment_length', 'comment_checksum', 'customer_id',
+    'order_id', 'product_id'
 ] %}
 {{ config(
     materialized='incremental', incremental_strategy='write_keys', on_schema_change='fail',
@@ -30,6 +30,7 @@ select
         false
     ) as is_score_off_scale,
     comment_length,
+    comment_checksum,
     coalesce(comment_length > 0, false) as has_comment,
     customer_id,
     order_id,

@@ -26,7 +26,8 @@ sold as (
         as_of_to,
         currency,
         sum(net_amount) as net_amount,
-        sum(cost_amount) as cost_amount
+        sum(cost_amount) as cost_amount,
+        sum(quantity) as quantity
     from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', 365) }} as lines
     where is_revenue and cost_amount is not null
     group by product_id, business_on, as_of_from, as_of_to, currency
@@ -36,7 +37,8 @@ margins as (
     select
         days.as_of,
         sold.product_id,
-        sum((sold.net_amount - sold.cost_amount) * rates.rate_to_base) as margin_base
+        sum((sold.net_amount - sold.cost_amount) * rates.rate_to_base) as margin_base,
+        sum(sold.quantity) as quantity
     from sold
     inner join days
         on
@@ -48,9 +50,31 @@ margins as (
     group by days.as_of, sold.product_id
 ),
 
+{# A series without a row on a day had neither sales nor an empty shelf, so it lost nothing. #}
+lost as (
+    select
+        demand.as_of,
+        demand.product_id,
+        demand.location_id,
+        sum(greatest(cast(demand.demand_quantity as decimal(18, 6)) - demand.sales_quantity, 0)) as quantity
+    from {{ source('ml', 'unconstrained_demand') }} as demand
+    inner join days
+        on demand.as_of = days.as_of and {{ in_window('demand.demand_on', 'days.as_of', 28) }}
+    group by demand.as_of, demand.product_id, demand.location_id
+),
+
+estimated as (
+    select distinct as_of from lost
+),
+
 measured as (
     select
         positions.*,
+        classes.abc,
+        classes.xyz,
+        classes.abc_xyz,
+        case when estimated.as_of is not null then cast(coalesce(lost.quantity, 0) as double) end as lost_quantity,
+        greatest(cast(margins.margin_base as double) / nullif(cast(margins.quantity as double), 0), 0) as unit_margin,
         products.product_name,
         products.category,
         cast(positions.value_days as double) / positions.days_counted as average_value,
@@ -63,6 +87,15 @@ measured as (
         on positions.as_of = margins.as_of and positions.product_id = margins.product_id
     left join {{ ref('int_products_versioned') }} as products
         on positions.product_id = products.product_id and {{ is_known('products', 'positions') }}
+    left join {{ ref('fct_product_abc_xyz') }} as classes
+        on positions.as_of = classes.as_of and positions.product_id = classes.product_id
+    left join lost
+        on
+            positions.as_of = lost.as_of
+            and positions.product_id = lost.product_id
+            and positions.location_id = lost.location_id
+    left join estimated
+        on positions.as_of = estimated.as_of
 )
 
 select
@@ -71,6 +104,9 @@ select
     product_id,
     product_name,
     category,
+    abc,
+    xyz,
+    abc_xyz,
     location_id,
     measured_on,
     quantity_on_hand,
@@ -82,6 +118,8 @@ select
     quantity_on_hand < 0 as is_negative,
     cast(days_counted_28d as bigint) as days_counted_28d,
     cast(days_out_28d as bigint) as stockout_days_28d,
+    cast(lost_quantity as decimal(18, 3)) as lost_quantity_28d,
+    cast(case when lost_quantity = 0 then 0 else lost_quantity * unit_margin end as decimal(18, 4)) as lost_margin_28d_base,
     cast(days_counted as bigint) as days_counted_365d,
     demand_basis,
     daily_demand,

@@ -1,27 +1,22 @@
-{#- An open line older than a year is a matter of housekeeping, not of tonight. -#}
+{#- An open line older than a year is a matter of housekeeping, not of tonight. One that came in full on a day nobody wrote
+    down is not open, as in the supplier tables; one whose receipt lies beyond the as-of day is. -#}
 {%- set days = 366 -%}
 
 with late as (
     select
-        scope.as_of,
+        lines.as_of,
         lines.supplier_id,
         cast(count(*) as bigint) as lines,
-        min(lines.business_on) as first_promised_on,
+        min(lines.promised_on) as first_promised_on,
         cast(sum(lines.ordered_amount * rates.rate_to_base) as decimal(28, 4)) as amount
-    from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'promised_on', days) }} as lines
-    inner join {{ source('ops', 'build_scope') }} as scope
-        on
-            lines.as_of_from <= scope.as_of
-            and lines.as_of_to > scope.as_of
-            and lines.business_on < scope.as_of
-            and lines.business_on > {{ day_plus('scope.as_of', -days) }}
+    from {{ purchase_lines_known(source('ops', 'build_scope')) }} as lines
     left join {{ ref('known_rates') }} as rates
         on
-            scope.as_of = rates.as_of
+            lines.as_of = rates.as_of
             and lines.currency = rates.currency
             and lines.ordered_on = rates.business_on
-    where lines.received_on is null and coalesce(lines.status, 'open') not in ('cancelled', 'rejected')
-    group by scope.as_of, lines.supplier_id
+    where lines.is_open_late and lines.promised_on < lines.as_of and {{ in_window('lines.promised_on', 'lines.as_of', days) }}
+    group by lines.as_of, lines.supplier_id
 )
 
 select
