@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from pipelines.settings import REPOSITORY, Settings
+from pipelines.settings import REPOSITORY, Settings, export_for_dagster
 
 PROCESS_TAG = "opscope/process"
 UNFINISHED = RunsFilter(
@@ -26,6 +26,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     home = settings.dagster_home
     home.mkdir(exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
+    export_for_dagster(settings)
     instance = dg.DagsterInstance.from_config(str(home))
     reap(instance)
     return instance

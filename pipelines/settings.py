@@ -118,6 +118,11 @@ def export_for_dbt(settings: Settings | None) -> None:
     os.environ.update(told)
 
 
+def export_for_dagster(settings: Settings) -> None:
+    """Tell Dagster its folder: dagster.yaml names the place of the event log by it."""
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment for a process of ours that shall work on the same installation."""
     ours = {f"OPSCOPE_{name.upper()}": str(value) for name, value in settings.model_dump().items()}

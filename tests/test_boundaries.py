@@ -18,6 +18,7 @@ ONLY_IN = [
             "pipelines/assets",
             "pipelines/automation.py",
             "pipelines/definitions.py",
+            "pipelines/event_log.py",
             "pipelines/instance.py",
             "pipelines/launch.py",
             "pipelines/partitions.py",

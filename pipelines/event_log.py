@@ -1,0 +1,75 @@
+"""Dagster's event log in SQLite with its files kept open, where Dagster opens and closes one for each event.
+
+What is stored, and how, is Dagster's own. A night stores some hundred events, most of them in the file of the run and
+in the index of all runs. A file opened anew had to have its statements compiled again, and a file closed folds its
+write-ahead log back into itself: together most of what the event log cost a run.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+
+# The index, and the runs looked at last: a daemon lives for months and sees many.
+OPEN_FILES = 4
+# As long as Dagster's own waits for another process that writes.
+BUSY_TIMEOUT_SECONDS = 30
+
+
+class EventLog(SqliteEventLogStorage):
+    """The storage that dagster.yaml names, in the folder where Dagster keeps its own: `<DAGSTER_HOME>/history/runs`."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        super().__init__(str(Path(base_dir) / "history" / "runs"), inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        # The lock lets one thread at a time in, so that a file needs no second connection.
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                before = connection.connection.driver_connection.total_changes  # type: ignore[union-attr]
+                yield connection
+                has_written = connection.connection.driver_connection.total_changes > before  # type: ignore[union-attr]
+            if has_written:
+                # The UI follows a run by the changes of its file; until the file is closed only the log beside changes.
+                os.utime(self.path_for_shard(shard))
+
+    def _engine(self, shard: str) -> Engine:
+        if shard not in self._engines:
+            self._engines[shard] = _engine(self.conn_string_for_shard(shard))
+        self._engines.move_to_end(shard)
+        while len(self._engines) > OPEN_FILES:
+            self._engines.popitem(last=False)[1].dispose()
+        return self._engines[shard]
+
+    def dispose(self) -> None:
+        super().dispose()
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+def _engine(address: str) -> Engine:
+    engine = create_engine(address, poolclass=QueuePool, pool_size=1, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _lighten)
+    return engine
+
+
+def _lighten(connection: Any, _record: object) -> None:
+    """A commit outlives every process; a host that lost its power may lose the last events of the run it lost."""
+    connection.execute("pragma synchronous = normal")
