@@ -7,8 +7,15 @@
     )
 }}
 
-{#- A list for one morning: the most money first, and no more than can be read. -#}
+{#- A list for one morning: the most money first, no more than can be read, and not all of it of one kind: stock that is
+    too much is worth more than what is missing, and has been so for months. -#}
 {%- set longest_list = 100 -%}
+{%- set most_of_a_type = 25 -%}
+{%- set by_money -%}
+    order by
+        coalesce(value_at_stake_base, 0) desc, case severity when 'critical' then 0 else 1 end, first_seen_on,
+        exception_type, entity_type, entity_id, coalesce(kpi_id, '')
+{%- endset %}
 
 with told as (
     {%- for model in exception_models() %}
@@ -22,18 +29,21 @@ with told as (
     {%- endfor %}
 ),
 
-ranked as (
+placed as (
     select
         *,
         {{ dbt.datediff('first_seen_on', 'as_of', 'day') }} + 1 as nights_open,
-        row_number() over (
-            partition by as_of
-            order by
-                coalesce(value_at_stake_base, 0) desc, case severity when 'critical' then 0 else 1 end, first_seen_on,
-                exception_type, entity_type, entity_id, coalesce(kpi_id, '')
-        ) as value_rank,
+        row_number() over (partition by as_of, exception_type {{ by_money }}) as place_in_type,
         count(*) over (partition by as_of) as exceptions_tonight
     from told
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by as_of {{ by_money }}) as value_rank
+    from placed
+    where place_in_type <= {{ most_of_a_type }}
 )
 
 select
