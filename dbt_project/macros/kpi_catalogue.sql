@@ -34,6 +34,8 @@
         'kpi_inv_05_excess_and_obsolete',
         'kpi_inv_06_gmroi',
         'kpi_inv_07_lost_sales',
+        'kpi_ful_02_customer_on_time',
+        'kpi_ful_03_order_cycle_time',
         'kpi_fcs_01_wape',
         'kpi_fcs_02_bias',
         'kpi_fcs_03_mase',

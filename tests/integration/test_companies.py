@@ -83,7 +83,8 @@ def test_shares_lie_between_nought_and_one(company: Home) -> None:
     values = company.query(
         """
         select kpi_id, value from reports.fct_kpi_values
-        where kpi_id in ('CUS-02', 'FBK-02', 'SUP-01', 'INV-04', 'SAL-06', 'DAT-02') and value not between -1e-6 and 1
+        where kpi_id in ('CUS-02', 'FBK-02', 'FUL-02', 'SUP-01', 'INV-04', 'SAL-06', 'DAT-02')
+            and value not between -1e-6 and 1
         """
     )
     assert values == []
@@ -279,6 +280,29 @@ def test_olist_kpis_equal_a_count_on_the_files(olist: Home) -> None:
         items="olist_order_items_dataset.csv",
     )
     assert kpi(olist, "SAL-03", "month")[:2] == (net, count)
+    ((on_time, due, median, arrived),) = delivered(
+        olist,
+        """
+        with lines as (
+            select
+                order_purchase_timestamp[:10]::date as ordered,
+                order_estimated_delivery_date[:10]::date as promised,
+                nullif(order_delivered_customer_date, '')[:10]::date as arrived
+            from orders join items using (order_id)
+            where order_status not in ('canceled', 'unavailable')
+        )
+        select
+            count(*) filter (promised between '2018-06-03' and '2018-08-31' and arrived <= promised),
+            count(*) filter (promised between '2018-06-03' and '2018-08-31'),
+            median(arrived - ordered) filter (arrived between '2018-06-03' and '2018-08-31'),
+            count(*) filter (arrived between '2018-06-03' and '2018-08-31')
+        from lines
+        """,
+        orders="olist_orders_dataset.csv",
+        items="olist_order_items_dataset.csv",
+    )
+    assert kpi(olist, "FUL-02", "trailing_90d") == (on_time, due, due)
+    assert kpi(olist, "FUL-03", "trailing_90d") == (Decimal(str(median)), None, arrived)
 
 
 def test_olist_publishes_no_comment(olist: Home) -> None:

@@ -163,3 +163,24 @@ def test_a_day_without_files_still_publishes_its_as_of_day(demo: Demo, tmp_path:
 def test_a_day_outside_the_profile_is_refused_with_its_range(demo: Demo, tmp_path: Path) -> None:
     said = Home(tmp_path, demo.profile, demo.landing).run("--date", "1999-01-01", expect=1)
     assert "lie outside the delivery days of demo" in said
+
+
+def test_a_goal_is_compared_with_the_night_computed_before(nightly: Home) -> None:
+    """Whatever night ran first: the status before is that of the as-of day before, and only another one is a change."""
+    nights = nightly.query(
+        """
+        select
+            (kpi_id, segment_type, segment_value, is_default_target,
+                case when not is_default_target then (period_start, period_end) end) as goal,
+            as_of, status, previous_as_of, previous_status, status_changed
+        from reports.rpt_goal_progress order by as_of
+        """
+    )
+    before: dict[str, tuple[date, str]] = {}
+    changes = 0
+    for goal, as_of, status, previous_as_of, previous_status, changed in nights:
+        assert (previous_as_of, previous_status) == before.get(str(goal), (None, None))
+        assert changed == (previous_status not in (None, status))
+        before[str(goal)] = (as_of, status)
+        changes += changed
+    assert changes > 0

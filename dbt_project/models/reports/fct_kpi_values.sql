@@ -66,7 +66,8 @@ weighed as (
 
 {# All at 95 %: the Wilson score interval of a proportion; the adjusted Wald interval of a net promoter score, which adds
    three quarters of a promoter and of a detractor and one and a half passives; and of a mean or ratio of sums the
-   standard error times Student's quantile, by its expansion in 1 / degrees of freedom. #}
+   standard error times Student's quantile, by its expansion in 1 / degrees of freedom. The KPI of a median brings the two
+   observations that bound it, in the columns of the sums that others bring. #}
 centred as (
     select
         *,
@@ -75,6 +76,7 @@ centred as (
                 (value * effective_n + whole * 1.920729) / (effective_n + 3.841459)
             when interval_method = 'nps' then numerator / (n + 3.0)
             when interval_method in ('mean', 'ratio') then value
+            when interval_method = 'order_statistics' then (cast(squares as double) + cast(products as double)) / 2
         end as centre,
         case
             when interval_method in ('wilson', 'clustered') then
@@ -87,6 +89,7 @@ centred as (
             when interval_method in ('mean', 'ratio') then
                 (1.959964 + 2.372271 / degrees + 2.822499 / (degrees * degrees) + 2.55585 / (degrees * degrees * degrees))
                 * sqrt(variance)
+            when interval_method = 'order_statistics' then (cast(products as double) - cast(squares as double)) / 2
         end as half_width
     from weighed
 )

@@ -19,6 +19,7 @@ AREAS = {
     "fbk": "Feedback",
     "sup": "Suppliers",
     "inv": "Inventory",
+    "ful": "Fulfilment",
     "fcs": "Forecasts",
     "dat": "Data",
 }
@@ -32,6 +33,7 @@ INTERVALS = {
     "nps": "adjusted Wald, 95 %",
     "mean": "of a mean, 95 %",
     "ratio": "of a ratio of sums, 95 %",
+    "order_statistics": "order statistics, 95 %",
     "none": "none",
 }
 
@@ -137,7 +139,7 @@ def test_every_kpi_says_what_it_is_and_proves_it(model: str) -> None:
     assert meta["kpi_id"] == f"{area}-{number}".upper()
     assert all(test["model"] == model for test in yml_of(model)["unit_tests"])
     (folder,) = {path.parent.name for path in model_files() if path.stem == model}
-    assert folder in ("sales", "customer", "feedback", "supplier", "inventory", "forecast", "data")
+    assert folder in ("sales", "customer", "feedback", "supplier", "inventory", "fulfilment", "forecast", "data")
 
 
 def test_the_page_lists_the_catalogue_as_it_is() -> None:
