@@ -168,3 +168,12 @@ def test_open_orders_are_those_without_a_receipt(adventureworks: Home, bought: p
     worth = missed.groupby("supplier")["spend"].sum()
     for row in overdue.itertuples():
         assert row.value_at_stake_base == pytest.approx(worth[row.entity_id], abs=0.01)
+
+
+def test_stock_without_sales_of_its_own_place_loses_nobody_knows_what(adventureworks: Home) -> None:
+    """Sales are booked by region and stock at one site, so what empty shelves cost is not known; it is not 0."""
+    health = table(adventureworks, "from reports.rpt_inventory_health")
+    assert health["stockout_days_28d"].sum() > 50
+    assert health[["lost_quantity_28d", "lost_margin_28d_base"]].isna().all(axis=None)
+    sold = set(cells(adventureworks, "Sales.SalesOrderLines.csv")["ProductID"])
+    assert set(health.loc[health["abc"].notna(), "product_id"]) == set(health["product_id"]) & sold

@@ -56,15 +56,20 @@ lost as (
         demand.as_of,
         demand.product_id,
         demand.location_id,
-        sum(greatest(cast(demand.demand_quantity as decimal(18, 6)) - demand.sales_quantity, 0)) as quantity
+        sum(greatest(cast(demand.demand_quantity as decimal(18, 6)) - demand.sales_quantity, 0)) as quantity,
+        sum(demand.sales_quantity) as sales_quantity
     from {{ source('ml', 'unconstrained_demand') }} as demand
     inner join days
         on demand.as_of = days.as_of and {{ in_window('demand.demand_on', 'days.as_of', 28) }}
     group by demand.as_of, demand.product_id, demand.location_id
 ),
 
+{# Where sales are booked by region and stock by site, no site sells anything and none seems to lose anything. #}
 estimated as (
-    select distinct as_of from lost
+    select as_of
+    from lost
+    group by as_of
+    having sum(sales_quantity) > 0
 ),
 
 measured as (
