@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.made_once import made_once
 from tests.promises.evidence import PROPERTY, Claim, commit_of_the_code
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def trials(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> "Planted":
     """A company with a canary in every personal field, after a real run. To be copied, not to be changed."""
-    from tests.promises.planted import plant
+    from tests.promises.planted import plant, planted_in
 
-    return plant(tmp_path_factory.mktemp("planted"))
+    return planted_in(made_once(tmp_path_factory, "planted", plant))
 
 
 @pytest.fixture

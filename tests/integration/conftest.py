@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.demo import generate
 from pipelines.publishing.digest import digests
+from tests.made_once import made_once
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED_SCHEMAS = ("marts", "ml", "reports")
@@ -75,8 +76,9 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Five delivery days of a small demo company, dirt, late files and corrections included."""
-    landing = tmp_path_factory.mktemp("demo") / "landing"
-    generate(landing, days=5, scale=0.05, history_days=90)
+    landing = made_once(
+        tmp_path_factory, "demo_landing", lambda folder: generate(folder, days=5, scale=0.05, history_days=90)
+    )
     days = sorted(
         date.fromisoformat(path.name) for path in landing.iterdir() if path.is_dir() and path.name[:2] == "20"
     )
@@ -86,15 +88,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.fixture(scope="session")
 def backfilled(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The demo company after one run over all its days."""
-    home = Home(tmp_path_factory.mktemp("backfilled"), demo.profile, demo.landing)
-    home.run("--from", str(demo.days[0]), "--to", str(demo.days[-1]))
-    return home
+
+    def run(folder: Path) -> None:
+        Home(folder, demo.profile, demo.landing).run("--from", str(demo.days[0]), "--to", str(demo.days[-1]))
+
+    return Home(made_once(tmp_path_factory, "backfilled", run), demo.profile, demo.landing)
 
 
 def _ran(company: str, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp(company), company, real_data / FOLDERS[company])
-    home.run("--all")
-    return home
+    landing = real_data / FOLDERS[company]
+
+    def run(folder: Path) -> None:
+        Home(folder, company, landing).run("--all")
+
+    return Home(made_once(tmp_path_factory, company, run), company, landing)
 
 
 @pytest.fixture(scope="session")

@@ -44,12 +44,12 @@ def test_nights_in_any_order_end_in_the_tables_of_one_backfill(backfilled: Home,
     assert nightly.digests() == backfilled.digests()
 
 
-def test_running_a_day_again_changes_nothing(backfilled: Home, demo: Demo) -> None:
-    before = backfilled.digests()
-    manifest = (backfilled.path / "published" / "current" / "manifest.json").read_text()
-    backfilled.run("--date", str(demo.days[1]))
-    assert backfilled.digests() == before
-    assert (backfilled.path / "published" / "current" / "manifest.json").read_text() == manifest
+def test_running_a_day_again_changes_nothing(nightly: Home, demo: Demo) -> None:
+    before = nightly.digests()
+    manifest = (nightly.path / "published" / "current" / "manifest.json").read_text()
+    nightly.run("--date", str(demo.days[1]))
+    assert nightly.digests() == before
+    assert (nightly.path / "published" / "current" / "manifest.json").read_text() == manifest
 
 
 def test_every_delivered_record_is_accounted_for_as_the_generator_knows(backfilled: Home, demo: Demo) -> None:

@@ -1,11 +1,13 @@
 """What the promise tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
 from tests.promises import small_shop
-from tests.promises.installed import Installed, install
+from tests.promises.installed import Installed, deliver, installed
 from tests.promises.nursery import Nursery
 from tests.promises.replayed import Recording, record
 from tests.promises.small_shop import Nights
@@ -14,9 +16,12 @@ from tests.promises.small_shop import Nights
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """A small demo company, loaded, computed and published. To be copied (`company.copy`), not to be changed."""
-    installed = install(tmp_path_factory.mktemp("company"))
-    installed.run()
-    return installed
+
+    def run(folder: Path) -> None:
+        deliver(folder)
+        installed(folder).run()
+
+    return installed(made_once(tmp_path_factory, "company", run))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ One import of dbt and of Great Expectations serves all promise tests that only l
 
 import shutil
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from pipelines.demo import generate
@@ -68,14 +68,18 @@ def silent(what: str, done: int, total: int) -> None:
     """No progress shown."""
 
 
-def install(folder: Path, *, days: int = 5, scale: float = 0.05, history_days: int = 90, seed: int = 7) -> Installed:
-    """A demo company, delivered and not yet loaded."""
+def deliver(folder: Path, *, days: int = 5, scale: float = 0.05, history_days: int = 90, seed: int = 7) -> None:
+    """The landing of a demo company, below `folder`."""
+    generate(folder / "landing", days=days, scale=scale, history_days=history_days, seed=seed)
+
+
+def installed(folder: Path) -> Installed:
+    """The company delivered in a folder, in a home beside its landing."""
     landing = folder / "landing"
-    generate(landing, days=days, scale=scale, history_days=history_days, seed=seed)
     settings = Settings.model_validate(
         {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
     )
     profile = load_profile(settings.profile)
     transforms = Transforms(settings)
-    delivered = [profile.starts_on + timedelta(days=number) for number in range(days)]
-    return Installed(settings, profile, delivered, transforms, DbtGraph(transforms.manifest()))
+    days = sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
+    return Installed(settings, profile, days, transforms, DbtGraph(transforms.manifest()))

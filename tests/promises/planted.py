@@ -42,7 +42,7 @@ class Planted:
     seed: int
     of_person: dict[str, set[str]]
     personal: set[str]
-    launched: Launched
+    run_id: str
 
     def copy(self, home: Path) -> Settings:
         shutil.copytree(self.settings.root, home, symlinks=True)
@@ -81,24 +81,43 @@ def run(settings: Settings, days: list[date]) -> Launched:
         os.umask(before)
 
 
-def plant(folder: Path, *, days: int = 2, seed: int = 7) -> Planted:
-    """Deliver the company and run it, as one in-process Dagster run over all days."""
+def plant(folder: Path, *, days: int = 2, seed: int = 7) -> None:
+    """Deliver the company, run it as one in-process Dagster run over all days, and note what was planted."""
     landing = folder / "landing"
     generate(landing, days=days, scale=0.02, history_days=60, seed=seed)
     of_person: dict[str, set[str]] = defaultdict(set)
     for path in sorted(landing.glob("20*/**/*")):
         if path.suffix in (".csv", ".jsonl", ".gz"):
             _plant_file(path, seed, of_person)
-    delivered = sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
+    delivered = _days(landing)
     _refusals(landing / str(delivered[0]), seed, of_person)
     _payloads(landing, delivered)
-    settings = Settings.model_validate(
+    launched = run(_settings(folder), delivered)
+    assert launched.is_success, launched.failures
+    noted = {number: sorted(values) for number, values in of_person.items()}
+    (folder / "planted.json").write_text(
+        json.dumps({"seed": seed, "run_id": launched.run_id, "of_person": noted}, indent=1), encoding="utf-8"
+    )
+
+
+def planted_in(folder: Path) -> Planted:
+    """The company that was planted in a folder."""
+    noted = json.loads((folder / "planted.json").read_text(encoding="utf-8"))
+    of_person = {number: set(values) for number, values in noted["of_person"].items()}
+    persons = {number: values for number, values in of_person.items() if number}
+    personal = set().union(*of_person.values())
+    return Planted(_settings(folder), _days(folder / "landing"), noted["seed"], persons, personal, noted["run_id"])
+
+
+def _settings(folder: Path) -> Settings:
+    landing = folder / "landing"
+    return Settings.model_validate(
         {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
     )
-    launched = run(settings, delivered)
-    assert launched.is_success, launched.failures
-    persons = {number: values for number, values in of_person.items() if number}
-    return Planted(settings, delivered, seed, persons, set().union(*of_person.values()), launched)
+
+
+def _days(landing: Path) -> list[date]:
+    return sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
 
 
 def _plant_file(path: Path, seed: int, of_person: dict[str, set[str]]) -> None:

@@ -105,7 +105,7 @@ def _mutation(
 ) -> dict[str, Any]:
     types = {each["name"]: each for each in schema["types"]}
     known = {
-        "runId": planted.launched.run_id, "runIds": planted.launched.run_id, "parentRunId": planted.launched.run_id,
+        "runId": planted.run_id, "runIds": planted.run_id, "parentRunId": planted.run_id,
         "repositoryLocationName": "opscope", "repositoryName": "__repository__", "location": "opscope",
         "jobName": "nightly", "pipelineName": "nightly", "name": "nightly", "scheduleName": "nightly_schedule",
         "sensorName": "arrival_sensor", "path": ["raw", "customers"], "terminatePolicy": "MARK_AS_CANCELED_IMMEDIATELY",
