@@ -66,12 +66,13 @@ def _cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def measure(function: str, log: Path, **arguments: object) -> Measured:
+def measure(function: str, log: Path, *, python: Path | None = None, **arguments: object) -> Measured:
     """Call `module:function` of this package with a Watch and the arguments in a new process.
 
     Args:
         function: it returns a JSON object of facts, or None.
         log: file that gets everything the process prints.
+        python: the interpreter to run it with (default: this one).
         arguments: values that JSON can hold, or paths.
 
     Raises:
@@ -80,7 +81,7 @@ def measure(function: str, log: Path, **arguments: object) -> Measured:
     log.parent.mkdir(parents=True, exist_ok=True)
     given = json.dumps(arguments, default=str)
     answer = log.with_suffix(".json")
-    command = [sys.executable, "-m", "benchmarks.measure", function, given, str(answer)]
+    command = [str(python or sys.executable), "-m", "benchmarks.measure", function, given, str(answer)]
     started = time.perf_counter()
     with log.open("wb") as printed:
         child = subprocess.Popen(command, cwd=REPOSITORY, stdout=printed, stderr=subprocess.STDOUT, env=_environment())

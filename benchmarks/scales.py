@@ -17,6 +17,7 @@ class Scale:
         backfill_days: delivery days of the backfill; one more follows as a night.
         history_days: days before the first delivery, of all but the backfilled one.
         repeats: runs of a cheap measurement; the median counts.
+        forecast_series: sizes of the panels that are forecast; other libraries get the first.
     """
 
     name: str
@@ -27,13 +28,34 @@ class Scale:
     backfill_days: int
     history_days: int
     repeats: int
+    forecast_series: tuple[int, ...] = (1_000, 10_000)
 
 
 SCALES = {
     scale.name: scale
     for scale in (
-        Scale("small", ingest=0.2, night=0.1, backfill=0.1, demo=0.1, backfill_days=4, history_days=60, repeats=1),
+        Scale(
+            "small",
+            ingest=0.2,
+            night=0.1,
+            backfill=0.1,
+            demo=0.1,
+            backfill_days=4,
+            history_days=60,
+            repeats=1,
+            forecast_series=(1_000,),
+        ),
         Scale("default", ingest=16, night=80, backfill=1, demo=1, backfill_days=365, history_days=418, repeats=3),
-        Scale("full", ingest=80, night=800, backfill=10, demo=1, backfill_days=365, history_days=418, repeats=3),
+        Scale(
+            "full",
+            ingest=80,
+            night=800,
+            backfill=10,
+            demo=1,
+            backfill_days=365,
+            history_days=418,
+            repeats=3,
+            forecast_series=(1_000, 10_000, 30_000),
+        ),
     )
 }

@@ -85,7 +85,7 @@ class Means:
     def at(self, snapshot: Snapshot) -> dict[str, Floats]:
         """Mean demand by each model that can speak, each of shape (series, horizon); 0 for discontinued series."""
         alive = ~snapshot.is_discontinued()[:, None]
-        means = {name: self._unfitted(name, snapshot) * alive for name in self.plan.unfitted}
+        means = {name: self.unfitted(name, snapshot) * alive for name in self.plan.unfitted}
         if self.trees is not None:
             plain = self.trees.forecast(snapshot, self.plan.horizon) * alive
             means[TREES] = levels.corrected(plain, snapshot, self.level, self.plan.country)
@@ -97,7 +97,8 @@ class Means:
         """The mean of the members' means: what each gets wrong in its own way, the others halve."""
         return np.asarray(np.mean([means[name] for name in self.members], axis=0))
 
-    def _unfitted(self, name: str, snapshot: Snapshot) -> Floats:
+    def unfitted(self, name: str, snapshot: Snapshot) -> Floats:
+        """Mean demand by one of the models that need no fitting, of shape (series, horizon)."""
         horizon = self.plan.horizon
         if name == SEASONAL_NAIVE:
             return baselines.seasonal_naive(snapshot, horizon)

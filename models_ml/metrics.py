@@ -43,7 +43,9 @@ def pinball(quantile: Floats, actual: Floats, level: float) -> float:
 
 
 def weighted_quantile_loss(quantiles: Floats, actual: Floats, levels: Sequence[float]) -> float:
-    """Mean over levels of 2 x pinball / sum A; `quantiles` has one column per level."""
+    """Mean over levels of 2 x pinball / sum A; `quantiles` has one column per level; NaN without levels."""
+    if not levels:
+        return float("nan")
     losses = [2 * pinball(quantiles[:, index], actual, level) for index, level in enumerate(levels)]
     return _over(float(np.mean(losses)), actual.sum())
 
@@ -57,15 +59,16 @@ def _over(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else float("nan")
 
 
-def seasonal_scales(history: pd.DataFrame, origin: date, *, season: int = 7) -> pd.DataFrame:
-    """Each series' in-sample scale as of `origin`: mean |y[t] - y[t-season]| and its square.
+def seasonal_scales(history: pd.DataFrame, origin: date, *, season: int = 7, lag: int | None = None) -> pd.DataFrame:
+    """Each series' in-sample scale as of `origin`: mean |y[t] - y[t-lag]| and its square; the lag is the season's.
 
     Returns:
-        `series_id`, `absolute_scale`, `square_scale`; NaN for a series no longer than a season.
+        `series_id`, `absolute_scale`, `square_scale`; NaN for a series no longer than the lag.
     """
     panel = Panel.of(history, origin, season, whole=True)
-    step = panel.values[:, season:] - panel.values[:, :-season] if panel.last >= season else panel.values[:, :0]
-    inside = np.arange(season, season + step.shape[1])[None, :] - season >= panel.first[:, None]
+    lag = season if lag is None else lag
+    step = panel.values[:, lag:] - panel.values[:, :-lag] if panel.last >= lag else panel.values[:, :0]
+    inside = np.arange(step.shape[1])[None, :] >= panel.first[:, None]
     count = inside.sum(axis=1)
     known = np.where(count > 0, count, np.nan)
     return pd.DataFrame(
@@ -84,6 +87,7 @@ def evaluate(
     season: int = 7,
     by: Sequence[str] = ("model",),
     known_through: date | None = None,
+    lag: int | None = None,
 ) -> pd.DataFrame:
     """Judge forecasts whose target period has come true.
 
@@ -94,11 +98,12 @@ def evaluate(
         by: columns to group by. With `model` among them the forecasts in force are judged as model `selected` too.
         known_through: last period whose actuals are complete (default: the latest in `actuals`). Within it a period
             without a row had no demand.
+        lag: the periods back of those scales where it is not the season, as on weeks of less than two years.
 
     Returns:
         One row per group: `rows`, `actual`, `wape`, `bias`, `mase`, `rmsse`, `wql` and `coverage_<level>` per level.
     """
-    judged = with_actuals(forecasts, actuals, season=season, known_through=known_through)
+    judged = with_actuals(forecasts, actuals, season=season, known_through=known_through, lag=lag)
     if "model" in by:
         in_force = judged[judged[IS_SELECTED]].assign(model=SELECTED)
         judged = pd.concat([judged, in_force], ignore_index=True)
@@ -111,7 +116,12 @@ def evaluate(
 
 
 def with_actuals(
-    forecasts: pd.DataFrame, actuals: pd.DataFrame, *, season: int = 7, known_through: date | None = None
+    forecasts: pd.DataFrame,
+    actuals: pd.DataFrame,
+    *,
+    season: int = 7,
+    known_through: date | None = None,
+    lag: int | None = None,
 ) -> pd.DataFrame:
     """The forecasts that have come true, with `actual`, `absolute_scale` and `square_scale`."""
     dates = pd.to_datetime(actuals[DATE]).astype("datetime64[s]")
@@ -120,7 +130,7 @@ def with_actuals(
     known = actuals[[SERIES, QUANTITY]].assign(**{DATE: dates}).rename(columns={QUANTITY: "actual"})
     judged = due.merge(known, on=[SERIES, DATE], how="left", validate="many_to_one")
     scales = [
-        seasonal_scales(actuals, origin.date(), season=season).assign(origin=origin)
+        seasonal_scales(actuals, origin.date(), season=season, lag=lag).assign(origin=origin)
         for origin in pd.DatetimeIndex(due["origin"].unique())
     ]
     if scales:

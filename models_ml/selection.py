@@ -21,6 +21,7 @@ FEWEST_ERRORS = 200
 # Levels that models are compared at, for regular and for rare demand. The mean error would choose zero for the latter.
 MIDDLE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 HIGH_LEVELS = (0.8, 0.9, 0.95, 0.975, 0.99)
+DEAD = "dead"
 ADI_LIMIT = 1.32
 SQUARED_CV_LIMIT = 0.49
 
@@ -46,7 +47,7 @@ def segments(snapshot: Snapshot) -> pd.DataFrame:
     classes = np.array([["smooth", "erratic"], ["intermittent", "lumpy"]], dtype=object)
     demand_class: Texts = classes[rare.astype(int), erratic.astype(int)]
     demand_class[is_new(snapshot)] = "new"
-    demand_class[(sold == 0) | snapshot.is_discontinued()] = "dead"
+    demand_class[(sold == 0) | snapshot.is_discontinued()] = DEAD
     spread = snapshot.dispersion()
     xyz = np.array(["X", "Y", "Z"], dtype=object)[(spread > 0.5).astype(int) + (spread > 1.0)]
     return pd.DataFrame({SERIES: panel.series, "abc": _abc(volume), "xyz": xyz, "demand_class": demand_class})
@@ -84,6 +85,8 @@ class Choice:
     def of(cls, losses: pd.DataFrame, models: tuple[str, ...], fallback: str) -> "Choice":
         """Choose by the sum of losses on earlier origins.
 
+        Where nothing was sold for a year the choice over all series holds: what little returns there teaches chance.
+
         Args:
             losses: one row per segment and earlier origin: `segment`, `origin`, the `rows` judged, and one column of
                 summed loss per model.
@@ -98,7 +101,7 @@ class Choice:
         by_segment = {
             str(segment): _best(of_segment[names], models)
             for segment, of_segment in losses.groupby("segment", sort=True)
-            if of_segment["rows"].sum() >= FEWEST_ERRORS
+            if of_segment["rows"].sum() >= FEWEST_ERRORS and not str(segment).endswith(DEAD)
         }
         return cls(default, by_segment, fallback)
 

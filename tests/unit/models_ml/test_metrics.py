@@ -76,6 +76,17 @@ def test_scales_are_mean_seasonal_differences() -> None:
     assert scales.to_dict("records") == [{"series_id": "a", "absolute_scale": 7.0, "square_scale": 49.0}]
 
 
+def test_a_short_history_is_scaled_by_its_last_period() -> None:
+    rows = pd.DataFrame({"series_id": "a", "date": pd.date_range("2025-03-03", periods=4), "quantity": [1.0, 3, 3, 7]})
+    assert np.isnan(metrics.seasonal_scales(rows, date(2025, 3, 6))["absolute_scale"]).all()
+    scales = metrics.seasonal_scales(rows, date(2025, 3, 6), lag=1)
+    assert scales.to_dict("records") == [{"series_id": "a", "absolute_scale": 2.0, "square_scale": (4 + 0 + 16) / 3}]
+
+
+def test_without_quantiles_there_is_no_quantile_loss() -> None:
+    assert np.isnan(metrics.weighted_quantile_loss(np.empty((4, 0)), ACTUAL, []))
+
+
 def test_evaluate_judges_each_model_and_the_forecast_in_force() -> None:
     scores = metrics.evaluate(forecasts(), history()).set_index("model")
     assert list(scores.index) == ["one", "selected", "two"]

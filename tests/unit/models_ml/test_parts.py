@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from panels import long_frame
 
-from models_ml import engine, levels, periods, selection
+from models_ml import engine, judging, levels, periods, selection
 from models_ml.calibration import Calibration, Errors
 from models_ml.features import Snapshot, series_features, target_features
 from models_ml.panel import Panel
@@ -95,6 +95,29 @@ def test_a_model_must_add_value_at_more_than_half_of_the_origins() -> None:
     assert selection.Choice.of(lucky_once, ("simple", "complex"), "simple").default == "simple"
     lucky_twice = pd.concat([losses(1.0, 1.1), losses(1.0, 0.9), losses(9.0, 1.0)]).assign(origin=[0, 1, 2])
     assert selection.Choice.of(lucky_twice, ("simple", "complex"), "simple").default == "complex"
+
+
+def test_what_has_not_sold_for_a_year_gets_the_choice_over_all() -> None:
+    dead = losses(0.1, 0.2).assign(segment="C dead")
+    choice = selection.Choice.of(pd.concat([losses(9.0, 1.0), dead]), ("simple", "complex"), "simple")
+    assert choice.default == "complex"
+    assert choice.by_segment == {"A smooth": "complex"}
+
+
+def test_a_bias_counts_where_the_quantiles_do_not_show_it() -> None:
+    """Two models, one with every mean a third too low: calibration gives both the same quantiles."""
+    snapshot = Snapshot.at(panel_of(np.full((1, 40), 9.0)), 20)
+    cells = np.zeros(300, dtype=np.int64)
+    actual = np.tile([8.0, 10.0], 150)
+    kept = judging._Kept(snapshot, np.array(["A smooth"], dtype=object), cells, cells, actual)
+    found = {}
+    for mean in (9.0, 6.0):
+        means = np.full(300, mean)
+        errors = Errors(actual, means, np.full(300, 9.0), np.zeros(300), np.zeros(300, dtype=bool))
+        found[mean] = judging._segment_losses(kept, Calibration.of(errors), errors).iloc[0]
+    assert found[6.0]["loss"] == pytest.approx(found[9.0]["loss"])
+    assert found[9.0]["bias"] == 0
+    assert found[6.0]["bias"] == 900
 
 
 def test_where_the_chosen_model_gives_no_number_the_baseline_speaks() -> None:
