@@ -102,22 +102,22 @@ def period_dates(numbers: Ints, origin: date, cadence: Cadence) -> Days:
     return np.asarray(at + numbers * (7 if cadence.unit == "W" else 1))
 
 
-def calendar_features(dates: Days, cadence: Cadence, country: str | None) -> Floats:
+def calendar_features(dates: Days, cadence: Cadence, country: str | None, *, of_year: bool = True) -> Floats:
     """What the calendar says about each period, one row a period.
 
     `dates` ascend. Columns of days: weekday, day of month, days to the month's end, month and, given a country, whether
     it is a holiday and the days until the next and since the last one, cut at `HOLIDAY_REACH`. Weeks and months only
-    have the month and the day of the year.
+    have the month and the day of the year. Unless `of_year`, what only a year repeats (month, day of the year) is 0.
     """
     months = dates.astype("datetime64[M]")
     month = months.astype(np.int64) % 12
     if cadence.unit != "D":
         day_of_year = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
-        return np.column_stack([month, day_of_year]).astype(np.float64)
+        return np.column_stack([month, day_of_year]).astype(np.float64) * of_year
     weekday = (dates.astype(np.int64) + 3) % 7
     since_start = (dates - months.astype("datetime64[D]")).astype(np.int64)
     to_end = ((months + 1).astype("datetime64[D]") - dates).astype(np.int64)
-    columns = [weekday, since_start, to_end, month]
+    columns = [weekday, since_start, to_end, month * of_year]
     if country:
         columns += _holiday_distances(dates, country)
     return np.column_stack(columns).astype(np.float64)

@@ -25,6 +25,8 @@ FEWEST_ROWS = 400
 # learn it by heart.
 SHAPES = ((100_000, (100, 31)), (10_000, (60, 15)), (0, (60, 8)))
 TRUNCATED_SHARE = 0.1
+# A month seen in fewer years is what happened in it: a shop's closed Christmas taught that all of December is poor.
+FEWEST_YEARS = 2
 PREDICTED_AT_ONCE = 8_192
 
 
@@ -160,7 +162,8 @@ def _rows_at(
     chosen &= (base > 0)[:, None]
     steps = np.arange(1, reach + 1)
     members = [np.flatnonzero(chosen[:, step]) for step in steps]
-    rows = feature_rows(snapshot, base, members, steps, categories, country)
+    of_year = panel.last + 1 >= FEWEST_YEARS * panel.cadence.year
+    rows = feature_rows(snapshot, base, members, steps, categories, country, of_year=of_year)
     actual = np.concatenate([panel.values[member, origin + step] for member, step in zip(members, steps, strict=True)])
     weights = np.concatenate([base[member] for member in members])
     return rows, actual / weights, weights
@@ -173,11 +176,16 @@ def feature_rows(
     steps: Ints,
     categories: dict[str, list[str]],
     country: str | None,
+    *,
+    of_year: bool = True,
 ) -> Floats:
-    """Feature rows of the series `members[k]` at the target `steps[k]` periods ahead, one block after the other."""
+    """Feature rows of the series `members[k]` at the target `steps[k]` periods ahead, one block after the other.
+
+    Trees that learnt without the time of year (`of_year`) do not ask for it, whatever they are told.
+    """
     panel = snapshot.panel
     columns = snapshot.column + steps
-    calendar = calendar_features(panel.dates(columns), panel.cadence, country)
+    calendar = calendar_features(panel.dates(columns), panel.cadence, country, of_year=of_year)
     static = np.column_stack([series_features(snapshot, base), *_codes(panel.attributes, categories)])
     blocks = []
     for index, member in enumerate(members):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from panels import long_frame
 
-from models_ml import engine, judging, levels, periods, selection
+from models_ml import engine, judging, levels, periods, selection, trees
 from models_ml.calibration import Calibration, Errors
 from models_ml.features import Snapshot, series_features, target_features
 from models_ml.panel import Panel
@@ -31,6 +31,28 @@ def test_calendar_knows_weekday_month_end_and_holidays() -> None:
     assert told[:, 4].tolist() == [0, 1, 1, 0]
     assert told[:, 5].tolist() == [1, 0, 0, 5]
     assert told[:, 6].tolist() == [7, 0, 0, 1]
+
+
+def test_without_the_time_of_year_the_calendar_knows_week_and_month_only() -> None:
+    whole, short = (periods.calendar_features(DAYS, periods.DAILY, "DE", of_year=known) for known in (True, False))
+    assert (whole[:, 3] == 11).all()
+    assert (short[:, 3] == 0).all()
+    np.testing.assert_array_equal(np.delete(whole, 3, axis=1), np.delete(short, 3, axis=1))
+    assert not periods.calendar_features(DAYS[:1], periods.MONTHLY, None, of_year=False).any()
+
+
+def test_one_closed_christmas_does_not_empty_the_next_december() -> None:
+    """Steady demand, but for a fortnight closed at the end of the only December known."""
+    days = pd.date_range("2025-12-01", "2026-11-28")
+    values = np.random.default_rng(2).poisson(20.0, (20, len(days))).astype(float)
+    values[:, (days >= "2025-12-18") & (days <= "2025-12-31")] = 0.0
+    rows = pd.DataFrame(values, index=[f"s{each:02d}" for each in range(20)], columns=days)
+    history = rows.rename_axis("series_id").reset_index().melt("series_id", var_name="date", value_name="quantity")
+    panel = Panel.of(history, date(2026, 11, 28), 7, reach=14)
+    fitted = trees.fit(panel, panel.last, horizon=14, seed=0, country=None)
+    assert fitted is not None
+    daily = fitted.forecast(Snapshot.at(panel, panel.last), 14).mean(axis=0)
+    assert daily == pytest.approx(np.full(14, 20.0), rel=0.1)
 
 
 def test_means_use_no_more_than_the_series_age() -> None:
