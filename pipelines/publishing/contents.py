@@ -118,11 +118,19 @@ def comments(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, C
 
 
 def write_comments(connection: duckdb.DuckDBPyConnection, target: str, told: Comments) -> None:
-    """Comment a table, given as SQL, and its columns."""
+    """Comment a table, given as SQL, and its columns, in one transaction: one for each costs four times as much."""
+    statements = []
     for column, text in told:
         place = f"table {target}" if column is None else f"column {target}.{quoted(column)}"
         literal = text.replace("'", "''")
-        connection.execute(f"comment on {place} is '{literal}'")
+        statements.append(f"comment on {place} is '{literal}'")
+    connection.begin()
+    try:
+        connection.execute("; ".join(statements) or "select 1")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def log(connection: duckdb.DuckDBPyConnection, entry: LogEntry, catalog: str) -> None:
