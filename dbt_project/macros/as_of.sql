@@ -64,43 +64,35 @@
 {#
     How many of the stretches of as-of days [as_of_from, as_of_to) in `stretches` each key has, as `total` per key and
     stretch, with the sums of the columns `sums`: the basis of distinct counts (a key counts once where the total is at
-    least 1) that needs no row per as-of day. Keys whose stretches are all the same, which is nearly every key, skip the
-    sort that the others need.
+    least 1) that needs no row per as-of day. Keys whose stretches are all the same, which is nearly every key, cost one
+    grouping and skip the sort that the others need.
 #}
 {% macro overlapping(stretches, keys, sums=[]) -%}
     {%- set key = keys | join(', ') -%}
     {%- set measures = ['total'] + sums -%}
     (
-        with counted as (
-            select
-                {{ key }}, as_of_from, as_of_to, count(*) as total
-                {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
-            from {{ stretches }}
-            where as_of_from < as_of_to
-            group by {{ key }}, as_of_from, as_of_to
-        ),
-
-        spans as (
+        with spans as (
             select
                 {{ key }},
                 min(as_of_from) as as_of_from,
                 max(as_of_to) as as_of_to,
-                {%- for column in measures %}
-                max({{ column }}) as {{ column }},
-                {%- endfor %}
-                count(*) as stretches
-            from counted
+                min(as_of_from) < max(as_of_from) or min(as_of_to) < max(as_of_to) as is_mixed,
+                count(*) as total
+                {%- for column in sums %}, sum({{ column }}) as {{ column }}{% endfor %}
+            from {{ stretches }}
+            where as_of_from < as_of_to
             group by {{ key }}
         ),
 
         mixed as (
-            select {% for column in keys %}counted.{{ column }}, {% endfor -%}
-                counted.as_of_from, counted.as_of_to
-                {%- for column in measures %}, counted.{{ column }}{% endfor %}
-            from counted
+            select {% for column in keys %}stretches.{{ column }}, {% endfor -%}
+                stretches.as_of_from, stretches.as_of_to, 1 as total
+                {%- for column in sums %}, stretches.{{ column }}{% endfor %}
+            from {{ stretches }} as stretches
             inner join spans
-                on {% for column in keys %}counted.{{ column }} = spans.{{ column }} and {% endfor -%}
-                    spans.stretches > 1
+                on {% for column in keys %}stretches.{{ column }} = spans.{{ column }} and {% endfor -%}
+                    spans.is_mixed
+            where stretches.as_of_from < stretches.as_of_to
         ),
 
         changes as (
@@ -115,7 +107,7 @@
 
         select {{ key }}, as_of_from, as_of_to, {{ measures | join(', ') }}
         from spans
-        where stretches = 1
+        where not is_mixed
         union all
         select {{ key }}, as_of_from, as_of_to, {{ measures | join(', ') }}
         from (

@@ -188,9 +188,35 @@ group by
 
 {#
     One of them for one observation. Its parts are rounded first, so that sums of any pieces are exact and leave room for a
-    rate, in whatever currency; one of them is wide, so that the product is (see times).
+    rate, in whatever currency. `decimals` is how many the parts have at most.
 #}
-{% macro spread_of(left, right) -%}
+{% macro spread_of(left, right, decimals=4) %}
+    {{ return(adapter.dispatch('spread_of')(left, right, decimals)) }}
+{% endmacro %}
+
+{# Rounding a number of more than 18 digits costs DuckDB a microsecond or two a row, thirty times all the rest. So that is
+   only for rows with a part too large for the narrow product, and for parts that the narrow step would round twice. #}
+{% macro duckdb__spread_of(left, right, decimals) -%}
+    {%- if decimals > 4 -%}
+    {{ wide_spread_of(left, right) }}
+    {%- else -%}
+    case
+        when {{ left }} between -9999999 and 9999999 and {{ right }} between -9999999 and 9999999
+            then cast(
+                cast(cast({{ left }} as decimal(18, 4)) as decimal(18, 2))
+                * cast(cast({{ right }} as decimal(18, 4)) as decimal(18, 2)) as decimal(38, 4)
+            )
+        else {{ wide_spread_of(left, right) }}
+    end
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__spread_of(left, right, decimals) -%}
+    {{ wide_spread_of(left, right) }}
+{%- endmacro %}
+
+{# One of the parts is wide, so that the product is (see times). #}
+{% macro wide_spread_of(left, right) -%}
     cast({{ left }} as decimal(28, 2)) * cast({{ right }} as decimal(18, 2))
 {%- endmacro %}
 

@@ -5,7 +5,7 @@
 {%- set item = ['order_id', 'product_id'] + cohort -%}
 
 with lines as (
-    select *
+    select order_id, product_id, business_on, channel_id, known_from, as_of_from, as_of_to, quantity, is_return
     from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', days) }} as lines
     where not is_cancelled and (quantity > 0 or is_return)
 ),
@@ -35,6 +35,15 @@ sold as (
     select * from {{ overlapping('sold_lines', item, ['quantity']) }} as sold
 ),
 
+{# Few orders have a return, so they are found before what they sold. #}
+returned_orders as (
+    select distinct order_id from lines where is_return
+),
+
+sold_before as (
+    select * from sold where order_id in (select order_id from returned_orders)
+),
+
 {# A sale that was corrected into a return says no day of its own: the day of the correction is when it was known. #}
 returned_lines as (
     select
@@ -50,20 +59,20 @@ returned_lines as (
 
 returned as (
     select
-        {% for column in item %}sold.{{ column }}, {% endfor -%}
-        sold.quantity as sold_quantity,
-        greatest(sold.as_of_from, returned_lines.as_of_from) as as_of_from,
-        least(sold.as_of_to, returned_lines.as_of_to) as as_of_to,
+        {% for column in item %}sold_before.{{ column }}, {% endfor -%}
+        sold_before.quantity as sold_quantity,
+        greatest(sold_before.as_of_from, returned_lines.as_of_from) as as_of_from,
+        least(sold_before.as_of_to, returned_lines.as_of_to) as as_of_to,
         returned_lines.quantity as returned_quantity
     from returned_lines
-    inner join sold
+    inner join sold_before
         on
-            returned_lines.order_id = sold.order_id
-            and returned_lines.product_id = sold.product_id
-            and returned_lines.as_of_from < sold.as_of_to
-            and returned_lines.as_of_to > sold.as_of_from
-            and returned_lines.returned_on >= sold.business_on
-            and returned_lines.returned_on <= {{ day_plus('sold.business_on', return_days) }}
+            returned_lines.order_id = sold_before.order_id
+            and returned_lines.product_id = sold_before.product_id
+            and returned_lines.as_of_from < sold_before.as_of_to
+            and returned_lines.as_of_to > sold_before.as_of_from
+            and returned_lines.returned_on >= sold_before.business_on
+            and returned_lines.returned_on <= {{ day_plus('sold_before.business_on', return_days) }}
 ),
 
 facts as (

@@ -12,9 +12,9 @@ with facts as (
         sum({{ difference }}) as numerator,
         sum({{ contract }}) as denominator,
         count(*) as n,
-        sum({{ spread_of(difference, difference) }}) as squares,
-        sum({{ spread_of(difference, contract) }}) as products,
-        sum({{ spread_of(contract, contract) }}) as denominator_squares
+        sum({{ spread_of(difference, difference, decimals=7) }}) as squares,
+        sum({{ spread_of(difference, contract, decimals=7) }}) as products,
+        sum({{ spread_of(contract, contract, decimals=7) }}) as denominator_squares
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
     where contract_unit_price is not null and coalesce(status, 'open') not in ('cancelled', 'rejected')
     group by business_on, as_of_from, as_of_to, currency, supplier_id
