@@ -68,9 +68,9 @@ select
     min(order_days.ordered_on) as ordered_on,
     min(order_days.channel_id) as channel_id,
     cast(sum(order_days.units_bought) as decimal(38, 3)) as units_bought,
-    {{ money('sum(order_days.net_amount * rates.rate_to_base)') }} as net_revenue_amount_base,
-    {{ money('sum(order_days.costed_net_amount * rates.rate_to_base)') }} as costed_revenue_amount_base,
-    {{ money('sum((order_days.costed_net_amount - order_days.cost_amount) * rates.rate_to_base)') }} as margin_amount_base,
+    {{ money_of_sum('sum(order_days.net_amount * rates.rate_to_base)') }} as net_revenue_amount_base,
+    {{ money_of_sum('sum(order_days.costed_net_amount * rates.rate_to_base)') }} as costed_revenue_amount_base,
+    {{ money_of_sum('sum((order_days.costed_net_amount - order_days.cost_amount) * rates.rate_to_base)') }} as margin_amount_base,
     cast(sum(order_days.lines_received) as bigint) as lines_received,
     cast(sum(order_days.lines_late) as bigint) as lines_late,
     max(order_days.last_late_on) as last_late_on
