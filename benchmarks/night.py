@@ -146,10 +146,15 @@ def bare(watch: Watch, *, home: str, landing: str, statements: str) -> dict[str,
     models = [each for each in recorded if each.kind == "model"]
     tests = [each for each in recorded if each.kind == "test"]
     with watch("models"), warehouse.write() as connection:
-        seconds = replay(connection, models)
+        costs = replay(connection, models)
     with watch("tests"), warehouse.write() as connection:
         replay(connection, tests)
-    return {"models": len(models), "tests": len(tests), "slowest": slowest(seconds)}
+    return {
+        "models": len(models),
+        "tests": len(tests),
+        "slowest": slowest({name: cost.wall for name, cost in costs.items()}),
+        "costs": {name: asdict(cost) for name, cost in costs.items()},
+    }
 
 
 def slowest(seconds: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.measure import Cost
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
 
 COMMENT = re.compile(r"\A\s*/\*.*?\*/\s*", re.DOTALL)
@@ -76,14 +77,19 @@ def _invoke(settings: Settings, command: list[str], **given: Any) -> Any:
     return outcome
 
 
-def replay(connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> dict[str, float]:
-    """Run the statements in order, fetching what they return; wall seconds by node, without its kind and project."""
-    seconds: dict[str, float] = {}
+def replay(connection: duckdb.DuckDBPyConnection, statements: Sequence[Statement]) -> dict[str, Cost]:
+    """Run the statements in order, fetching what they return; costs by node, without its kind and project."""
+    costs: dict[str, Cost] = {}
     for each in statements:
-        started = time.perf_counter()
-        answered = connection.execute(each.sql)
-        if answered.description:
-            answered.fetchall()
         name = each.node.split(".")[-1]
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
-    return seconds
+        costs[name] = costs.get(name, Cost(0, 0)) + run_statement(connection, each.sql)
+    return costs
+
+
+def run_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> Cost:
+    """Run a statement, fetch what it returns, and say what it cost with all threads of this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    answered = connection.execute(sql)
+    if answered.description:
+        answered.fetchall()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
