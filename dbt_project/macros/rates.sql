@@ -36,6 +36,21 @@
     where choice = 1
 {% endmacro %}
 
+{# The same as each of the `days` (a relation or CTE with as_of) knew it at its end. #}
+{% macro known_base_rates(days) -%}
+    {{ base_rates(rates_known(days), per=['as_of'], states=days) }}
+{%- endmacro %}
+
+{# Exchange rates of days up to each of the `days`, as known at its end. #}
+{% macro rates_known(days) -%}
+(
+    select days.as_of, versions.from_currency, versions.to_currency, versions.rate_on, versions.rate
+    from {{ days }} as days
+    inner join {{ ref('int_exchange_rates_versioned') }} as versions
+        on {{ is_known('versions', 'days') }} and versions.rate_on <= days.as_of
+) as rates
+{%- endmacro %}
+
 {% macro rate_of_day(rates, currency, day) -%}
     {{ rates }}.currency = {{ currency }} and {{ day }} >= {{ rates }}.valid_from and {{ day }} < {{ rates }}.valid_to
 {%- endmacro %}

@@ -212,24 +212,12 @@
             on {{ is_known('versions', 'days') }} and versions.valid_from <= days.as_of
     ) as standing
     left join (
-        {{ base_rates(rates_known(days), per=['as_of'], states=days) }}
+        {{ known_base_rates(days) }}
     ) as rates
         on standing.as_of = rates.as_of and {{ rate_of_day('rates', 'standing.currency', 'standing.as_of') }}
     where standing.recency = 1 and (standing.valid_to is null or standing.valid_to >= standing.as_of)
 )
 {%- endmacro %}
-
-{# Exchange rates of days up to each of the `days`, as known at its end. #}
-{% macro rates_known(days) -%}
-(
-    select days.as_of, versions.from_currency, versions.to_currency, versions.rate_on, versions.rate
-    from {{ days }} as days
-    inner join {{ ref('int_exchange_rates_versioned') }} as versions
-        on {{ is_known('versions', 'days') }} and versions.rate_on <= days.as_of
-) as rates
-{%- endmacro %}
-
-
 {#
     Running sums over sliding windows of days, as known at the end of each as-of day of the scope, at the cost of one scan.
 

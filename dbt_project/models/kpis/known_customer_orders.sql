@@ -4,23 +4,8 @@ with days as (
     select as_of, month_start_on from {{ snapshot_days() }} as snapshot_days
 ),
 
-known as (
-    select
-        days.as_of,
-        versions.from_currency,
-        versions.to_currency,
-        versions.rate_on,
-        versions.rate
-    from days
-    inner join {{ ref('int_exchange_rates_versioned') }} as versions
-        on
-            versions.known_from <= days.as_of
-            and (versions.known_to is null or versions.known_to > days.as_of)
-            and versions.rate_on <= days.as_of
-),
-
 rates as (
-    {{ base_rates('known', per=['as_of'], states='days') }}
+    {{ known_base_rates('days') }}
 ),
 
 order_days as (

@@ -3,22 +3,7 @@
 {#- As far back as sales are looked at. -#}
 {%- set days = longest_window(['year_to_date']) + comparable_year() -%}
 
-with rates as (
-    select
-        scope.as_of,
-        versions.from_currency,
-        versions.to_currency,
-        versions.rate_on,
-        versions.rate
-    from {{ source('ops', 'build_scope') }} as scope
-    inner join {{ ref('int_exchange_rates_versioned') }} as versions
-        on
-            versions.known_from <= scope.as_of
-            and (versions.known_to is null or versions.known_to > scope.as_of)
-            and versions.rate_on <= scope.as_of
-),
-
-wanted as (
+with wanted as (
     select currency, ordered_on as business_on
     from {{ ref('int_order_lines_versioned') }}
     union
@@ -36,7 +21,7 @@ currency_days as (
 ),
 
 ranges as (
-    {{ base_rates('rates', per=['as_of'], states=source('ops', 'build_scope')) }}
+    {{ known_base_rates(source('ops', 'build_scope')) }}
 )
 
 select

@@ -20,7 +20,7 @@ lines as (
     from {{ purchase_lines_known('days') }} as known
     inner join days
         on known.as_of = days.as_of
-    left join ({{ base_rates(rates_known('days'), per=['as_of'], states='days') }}) as rates
+    left join ({{ known_base_rates('days') }}) as rates
         on known.as_of = rates.as_of and {{ rate_of_day('rates', 'known.currency', 'known.ordered_on') }}
     where known.is_open
 )

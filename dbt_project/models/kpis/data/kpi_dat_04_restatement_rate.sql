@@ -61,18 +61,8 @@ states as (
     select distinct reported_as_of as as_of from reports
 ),
 
-rates as (
-    select states.as_of, versions.from_currency, versions.to_currency, versions.rate_on, versions.rate
-    from states
-    inner join {{ ref('int_exchange_rates_versioned') }} as versions
-        on
-            versions.known_from <= states.as_of
-            and (versions.known_to is null or versions.known_to > states.as_of)
-            and versions.rate_on <= states.as_of
-),
-
 ranges as (
-    {{ base_rates('rates', per=['as_of'], states='states') }}
+    {{ known_base_rates('states') }}
 ),
 
 reported as (

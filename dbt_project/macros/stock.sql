@@ -1,0 +1,18 @@
+{# KPIs of a year on the stock. #}
+
+{# What the stock brought in, of a column of stock_turns, brought to a whole year, per unit of its average value. #}
+{% macro per_stock_value(measure) -%}
+select
+    as_of,
+    'trailing_365d' as period_grain,
+    {{ day_plus('as_of', -364) }} as period_start,
+    as_of as period_end,
+    'all' as segment_type,
+    'all' as segment_value,
+    cast(cast({{ measure }} as double) * 365 / days_spanned as decimal(38, 6)) as numerator,
+    cast(cast(average_value_base as double) as decimal(38, 6)) as denominator,
+    days_counted as n,
+    {{ no_spread() }}
+from {{ ref('stock_turns') }}
+where cost_base > 0 and average_value_base > 0
+{%- endmacro %}
