@@ -81,7 +81,10 @@ class Model:
                 "correlation": self.correlation,
                 "versions": versions(),
             },
-            metrics=self.scores.set_index("model").to_dict("index"),  # type: ignore[arg-type]
+            metrics={
+                str(model): {str(name): score for name, score in scores.items()}
+                for model, scores in self.scores.set_index("model").to_dict("index").items()
+            },
         )
 
     def forecast(
@@ -204,13 +207,21 @@ def backtest(
         known_ahead: see `fit`.
         every_model: see `Model.forecast`.
     """
-    asked = {"horizon": horizon, "season": season, "quantiles": quantiles, "seed": seed, "country": country}
     fitted: dict[date, Model] = {}
     forecasts = []
     for origin in origins:
         trained = training_origin(origin) if training_origin else origin
         if trained not in fitted:
-            fitted[trained] = fit(history, origin=trained, known_ahead=known_ahead, **asked)  # type: ignore[arg-type]
+            fitted[trained] = fit(
+                history,
+                origin=trained,
+                horizon=horizon,
+                season=season,
+                quantiles=quantiles,
+                seed=seed,
+                country=country,
+                known_ahead=known_ahead,
+            )
         told = fitted[trained].forecast(history, origin, known_ahead=known_ahead, every_model=every_model)
         forecasts.append(told)
     return pd.concat(forecasts, ignore_index=True)

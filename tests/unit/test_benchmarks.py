@@ -1,12 +1,14 @@
 """The bench's own arithmetic and printing. What it measures is measured by `make bench`, never here."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import MEASUREMENTS, PAGE
 from benchmarks.measure import Cost, Measured, Watch, measure, median_of
+from benchmarks.real_panels import BACKTESTS, Backtest, origins, read
 from benchmarks.recording import statement
 from benchmarks.scales import SCALES
 from benchmarks.tables import BEGIN, END, Result, Row, Verdict, as_json, from_json, markdown, ratio, speed, with_figures
@@ -139,3 +141,30 @@ def test_scales_are_found_by_their_names() -> None:
     assert list(SCALES) == [scale.name for scale in SCALES.values()]
     assert SCALES["small"].night < SCALES["default"].night < SCALES["full"].night
     assert len(set(MEASUREMENTS)) == len(MEASUREMENTS)
+
+
+@pytest.mark.parametrize("backtest", BACKTESTS, ids=lambda each: each.name)
+def test_a_backtest_stands_on_six_origins_whose_targets_do_not_overlap(backtest: Backtest) -> None:
+    days = [*origins(backtest), backtest.last]
+    assert len(days) == 7
+    for earlier, later in pairwise(days):
+        months = (later.year - earlier.year) * 12 + later.month - earlier.month
+        periods = {7: (later - earlier).days, 52: (later - earlier).days / 7, 12: months}
+        assert periods[backtest.season] == backtest.horizon
+
+
+def test_what_is_cancelled_the_same_day_was_never_demand(tmp_path: Path) -> None:
+    lines = [
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+        "1,23843,BIRDIE,80995,2011-09-09 09:15:00,2.08,16446.0,United Kingdom",
+        "C2,23843,BIRDIE,-80995,2011-09-09 09:27:00,2.08,16446.0,United Kingdom",
+        "3,22423,CAKESTAND,4,2011-09-09 10:00:00,12.75,1.0,United Kingdom",
+        "3,22423,CAKESTAND,4,2011-09-09 10:00:00,12.75,1.0,United Kingdom",
+        "4,POST,POSTAGE,1,2011-09-09 10:00:00,18.0,1.0,France",
+        "5,22423,,-9,2011-09-09 11:00:00,0.0,,United Kingdom",
+    ]
+    (tmp_path / "online-retail").mkdir()
+    (tmp_path / "online-retail" / "2011-09-09.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    daily = next(each for each in BACKTESTS if each.name == "online_retail_daily")
+    history = read(daily, tmp_path)
+    assert history[["series_id", "quantity"]].to_numpy().tolist() == [["22423", 4]]
