@@ -244,6 +244,7 @@ def test_an_erased_person_is_gone_from_a_whole_home_for_good(
     assert _figures(warehouse) == before, "an erasure changes no number"
     assert _customers_of_tables(warehouse, people) == set()
     assert _said_of_pseudonyms(warehouse) == {(None,) * len(OF_RECORD)}
+    assert _checksums_of_pseudonyms(warehouse) == set()
     assert len(versions(settings)) == 1
     with pytest.raises(VersionError):
         rollback(settings)
@@ -290,3 +291,16 @@ def _said_of_pseudonyms(warehouse: Warehouse) -> set[tuple]:
     told = f"select distinct {', '.join(OF_RECORD)} from reports.rpt_customer_360 where customer_id ^@ '{PSEUDONYM}'"
     with warehouse.read() as connection:
         return set(connection.execute(told).fetchall())
+
+
+def _checksums_of_pseudonyms(warehouse: Warehouse) -> set[tuple]:
+    """What would tell whether a guessed comment is one of the erased."""
+    with warehouse.read() as connection:
+        return set(
+            connection.execute(
+                f"""
+                select comment_checksum from intermediate.int_feedback_versioned
+                where customer_id ^@ '{PSEUDONYM}' and comment_checksum is not null
+                """
+            ).fetchall()
+        )
