@@ -64,8 +64,8 @@
 {#
     How many of the stretches of as-of days [as_of_from, as_of_to) in `stretches` each key has, as `total` per key and
     stretch, with the sums of the columns `sums`: the basis of distinct counts (a key counts once where the total is at
-    least 1) that needs no row per as-of day. Keys whose stretches are all the same, which is nearly every key, cost one
-    grouping and skip the sort that the others need.
+    least 1) that needs no row per as-of day. A null is a key like any other. Keys whose stretches are all the same,
+    which is nearly every key, cost one grouping and skip the sort that the others need.
 #}
 {% macro overlapping(stretches, keys, sums=[]) -%}
     {%- set key = keys | join(', ') -%}
@@ -90,7 +90,7 @@
                 {%- for column in sums %}, stretches.{{ column }}{% endfor %}
             from {{ stretches }} as stretches
             inner join spans
-                on {% for column in keys %}stretches.{{ column }} = spans.{{ column }} and {% endfor -%}
+                on {% for column in keys %}stretches.{{ column }} is not distinct from spans.{{ column }} and {% endfor -%}
                     spans.is_mixed
             where stretches.as_of_from < stretches.as_of_to
         ),

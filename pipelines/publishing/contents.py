@@ -124,9 +124,11 @@ def write_comments(connection: duckdb.DuckDBPyConnection, target: str, told: Com
         place = f"table {target}" if column is None else f"column {target}.{quoted(column)}"
         literal = text.replace("'", "''")
         statements.append(f"comment on {place} is '{literal}'")
+    if not statements:
+        return
     connection.begin()
     try:
-        connection.execute("; ".join(statements) or "select 1")
+        connection.execute("; ".join(statements))
         connection.commit()
     except BaseException:
         connection.rollback()
