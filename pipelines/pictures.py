@@ -78,6 +78,22 @@ BY_LAG = """
     from ml.forecast_accuracy
     where as_of = $as_of and model in ('selected', 'seasonal_naive') group by all order by all
 """
+# Of sparse demand much lies on a quantile of whole units: right is between the share below it and the share up to it.
+CALIBRATION = """
+    with sold as (
+        select product_id, channel_id, ordered_on, sum(quantity_delta)::double as units
+        from intermediate.int_demand_daily_deltas where known_on <= $as_of group by all
+    ), told as (
+        select unnest([0.1, 0.5, 0.9]) as level, unnest([p10, p50, p90]) as quantile, coalesce(units, 0) as actual
+        from ml.demand_forecasts as forecasts
+        left join sold
+            on sold.product_id = forecasts.product_id and sold.channel_id = forecasts.channel_id
+                and sold.ordered_on = forecasts.target_on
+        where is_selected and target_on > $as_of - $days and target_on <= $as_of
+    )
+    select level, count(*) as n, avg((actual < quantile)::int) as below, avg((actual <= quantile)::int) as up_to
+    from told group by level order by level
+"""
 BY_SEGMENT = """
     select abc || ' ' || demand_class as segment,
         sum(naive_abs_error_quantity - abs_error_quantity)::double / sum(actual_quantity)::double as value_added
@@ -92,7 +108,7 @@ class ForecastPictures:
 
     Attributes:
         fans: the newest forecast against demand, of the series with the highest value.
-        accuracy: errors and coverage by horizon; none before anything was graded.
+        accuracy: errors and coverage by horizon, and calibration; none before anything was graded.
         value_added: what is added to the naive forecast, by segment.
     """
 
@@ -107,16 +123,28 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         fans = _fans(connection, as_of)
         lags = connection.execute(BY_LAG, {"as_of": as_of}).df()
         segments = connection.execute(BY_SEGMENT, {"as_of": as_of}).df()
+        levels = calibration(connection, as_of)
     accuracy = {}
     if len(lags):
         accuracy = {
             "Error by days ahead (WAPE)": _by_lag(lags, "wape", None),
             "Share of demand within P10 to P90, by days ahead; 0.8 is right": _by_lag(lags, "coverage", 0.8),
         }
+    if len(levels):
+        accuracy["Calibration: share of demand below and up to P10, P50 and P90; right is between"] = _levels(levels)
     added = (
         {"Forecast value added to seasonal naive (WAPE points), by segment": _bars(segments)} if len(segments) else {}
     )
     return ForecastPictures(fans, accuracy, added)
+
+
+def calibration(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
+    """How much of the demand of the last days fell below each quantile in force, and up to it.
+
+    Returns:
+        level, n, below, up_to: a row per nominal level, shares 0 to 1; no row where no forecast has come true.
+    """
+    return connection.execute(CALIBRATION, {"as_of": as_of, "days": SHOWN_DAYS}).df()
 
 
 def as_markdown(pictures: dict[str, str]) -> str:
@@ -158,6 +186,17 @@ def _by_lag(lags: pd.DataFrame, column: str, right: float | None) -> str:
     if right is not None:
         axes.axhline(right, color=DEMAND, linewidth=0.8, ls=":")
     axes.set_xlabel("days ahead")
+    return _finished(figure, axes, is_dated=False)
+
+
+def _levels(levels: pd.DataFrame) -> str:
+    figure, axes = _canvas("")
+    axes.plot([0, 1], [0, 1], color=DEMAND, linewidth=0.8, ls=":", label="right")
+    axes.vlines(levels["level"], levels["below"], levels["up_to"], color=FORECAST, linewidth=6, label="from below to at or below")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("probability that was told")
+    axes.set_ylabel("share that came true")
     return _finished(figure, axes, is_dated=False)
 
 
