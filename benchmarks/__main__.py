@@ -11,8 +11,8 @@ from benchmarks.measure import REPOSITORY
 from benchmarks.scales import SCALES
 from benchmarks.tables import Result, as_json, from_json, markdown, this_run, with_figures
 
-MEASUREMENTS = ("reading", "night", "backfill", "startup", "reports", "forecasts")
-ON_THE_PAGE = ("reading", "night", "publication", "reports", "backfill", "memory", "startup", "forecasts")
+MEASUREMENTS = ("reading", "night", "backfill", "startup", "reports", "forecasts", "spark")
+ON_THE_PAGE = ("reading", "night", "publication", "reports", "backfill", "memory", "startup", "forecasts", "spark")
 RESULTS = REPOSITORY / "benchmarks" / "results"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 

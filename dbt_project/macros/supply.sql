@@ -293,24 +293,32 @@
 {#
     Demand behind sales (ml.unconstrained_demand) of whole months, per product, location and day, for every as-of day of the
     scope: as estimated on the month's last day, the only estimate that covers it. A month whose last day was not computed
-    is left out.
+    is left out, and one in which no place with stock sold anything: where sales are booked by region and stock by site,
+    none would seem to lose anything.
 #}
 {% macro demand_estimated() -%}
 (
-    select
-        periods.as_of,
-        periods.period_grain,
-        periods.period_start,
-        periods.period_end,
-        demand.product_id,
-        demand.location_id,
-        demand.sales_quantity,
-        greatest(cast(demand.demand_quantity as decimal(18, 6)), demand.sales_quantity) as demand_quantity
-    from {{ kpi_periods(['month']) }} as periods
-    inner join {{ source('ml', 'unconstrained_demand') }} as demand
-        on
-            demand.as_of = periods.period_end
-            and demand.demand_on >= periods.period_start
-            and demand.demand_on <= periods.period_end
+    select as_of, period_grain, period_start, period_end, product_id, location_id, sales_quantity, demand_quantity
+    from (
+        select
+            periods.as_of,
+            periods.period_grain,
+            periods.period_start,
+            periods.period_end,
+            demand.product_id,
+            demand.location_id,
+            demand.sales_quantity,
+            greatest(cast(demand.demand_quantity as decimal(18, 6)), demand.sales_quantity) as demand_quantity,
+            sum(demand.sales_quantity) over (
+                partition by periods.as_of, periods.period_grain, periods.period_start
+            ) as sold_quantity
+        from {{ kpi_periods(['month']) }} as periods
+        inner join {{ source('ml', 'unconstrained_demand') }} as demand
+            on
+                demand.as_of = periods.period_end
+                and demand.demand_on >= periods.period_start
+                and demand.demand_on <= periods.period_end
+    ) as estimated
+    where sold_quantity > 0
 )
 {%- endmacro %}
