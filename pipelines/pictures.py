@@ -192,7 +192,14 @@ def _by_lag(lags: pd.DataFrame, column: str, right: float | None) -> str:
 def _levels(levels: pd.DataFrame) -> str:
     figure, axes = _canvas("")
     axes.plot([0, 1], [0, 1], color=DEMAND, linewidth=0.8, ls=":", label="right")
-    axes.vlines(levels["level"], levels["below"], levels["up_to"], color=FORECAST, linewidth=6, label="from below to at or below")
+    axes.vlines(
+        levels["level"],
+        levels["below"],
+        levels["up_to"],
+        color=FORECAST,
+        linewidth=6,
+        label="below to at or below",
+    )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("probability that was told")
