@@ -213,8 +213,8 @@ LEAKS = [
         "one model of the last origin for all",
         engine,
         "backtest",
-        "history, origin=trained,",
-        "history, origin=history[DATE].max().date(),",
+        "origin=trained,",
+        "origin=history[DATE].max().date(),",
     ),
     Leak(
         "levels of the newest row there is",
