@@ -100,7 +100,8 @@ def test_sums_and_ratios_are_those_of_the_metrics(shop: Shop, history: pd.DataFr
     assert set(told.index.get_level_values("model")) >= {"selected", "trees", "seasonal_naive"}
     joined = told.join(found.add_suffix("_found"), how="outer")
     for name in found.columns:
-        np.testing.assert_allclose(joined[f"{name}_found"], joined[name], rtol=1e-6)
+        # A bias is the small rest of large sums, which are stored with so many decimals.
+        np.testing.assert_allclose(joined[f"{name}_found"], joined[name], rtol=1e-6, atol=1e-9)
 
 
 def test_the_scale_is_of_the_history_before_the_graded_days(
