@@ -11,20 +11,14 @@
     {%- set target = this.incorporate(type='view') -%}
     {%- set standing = load_cached_relation(this) -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {% if standing is not none and not standing.is_view %}
-        {% do adapter.drop_relation(standing) %}
-    {% endif %}
+    {{ begin_model(pre_hooks) }}
+    {% do drop_other_kind(standing, 'view') %}
     {% call statement('main') -%}
         create or replace view {{ target }} as (
             {{ sql }}
         )
     {%- endcall %}
-    {% do write_comments(target) %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ end_model(target, post_hooks) }}
 
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
@@ -33,13 +27,9 @@
 {% materialization table, adapter='duckdb' %}
     {%- set target = this.incorporate(type='table') -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {{ begin_model(pre_hooks) }}
     {{ replace_table(target, load_cached_relation(this), sql) }}
-    {% do write_comments(target) %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ end_model(target, post_hooks) }}
 
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
@@ -49,8 +39,7 @@
     {%- set target = this.incorporate(type='table') -%}
     {%- set standing = load_cached_relation(this) -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {{ begin_model(pre_hooks) }}
     {% if standing is none or not standing.is_table or should_full_refresh() %}
         {{ replace_table(target, standing, sql) }}
     {% else %}
@@ -72,20 +61,39 @@
             }) }}
         {%- endcall %}
     {% endif %}
-    {% do write_comments(target) %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ end_model(target, post_hooks) }}
 
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
 
 
-{# The table as the model says it, with the columns and constraints of its contract if that is enforced. #}
-{% macro replace_table(target, standing, sql) %}
-    {% if standing is not none and not standing.is_table %}
+{# What comes before every model: its hooks, outside the transaction and in it. #}
+{% macro begin_model(pre_hooks) %}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+{% endmacro %}
+
+
+{# And after: the comments and hooks that belong to the transaction, its end, and the hooks behind it. #}
+{% macro end_model(target, post_hooks) %}
+    {% do write_comments(target) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+{% endmacro %}
+
+
+{# DuckDB replaces a view by a view and a table by a table. #}
+{% macro drop_other_kind(standing, kind) %}
+    {% if standing is not none and standing.type != kind %}
         {% do adapter.drop_relation(standing) %}
     {% endif %}
+{% endmacro %}
+
+
+{# The table as the model says it, with the columns and constraints of its contract if that is enforced. #}
+{% macro replace_table(target, standing, sql) %}
+    {% do drop_other_kind(standing, 'table') %}
     {% if config.get('contract').enforced %}
         {{ get_assert_columns_equivalent(sql) }}
     {% endif %}

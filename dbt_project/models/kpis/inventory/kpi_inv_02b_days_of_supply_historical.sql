@@ -1,13 +1,1 @@
-select
-    as_of,
-    'trailing_365d' as period_grain,
-    {{ day_plus('as_of', -364) }} as period_start,
-    as_of as period_end,
-    'all' as segment_type,
-    'all' as segment_value,
-    cast(cast(average_value_base as double) * days_spanned as decimal(38, 6)) as numerator,
-    cast(cast(cost_base as double) as decimal(38, 6)) as denominator,
-    days_counted as n,
-    {{ no_spread() }}
-from {{ ref('stock_turns') }}
-where cost_base > 0 and average_value_base > 0
+{{ ratio_of_stock('cast(average_value_base as double) * days_spanned', 'cast(cost_base as double)') }}
