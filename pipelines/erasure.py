@@ -204,20 +204,17 @@ def _take_out_of_as_of_tables(connection: duckdb.DuckDBPyConnection, erased: Era
     Computing them again would write the same figures: none depends on how a customer is called or who that is. So what
     was judged of them holds, and they get no new version.
     """
-    columns: dict[str, list[str]] = {}
-    for table, column in connection.execute(
+    tables = connection.execute(
         """
-        select table_schema || '.' || table_name, column_name
+        select table_schema || '.' || table_name as place, list(column_name) as names
         from information_schema.columns join information_schema.tables using (table_schema, table_name)
         where table_type = 'BASE TABLE' and list_contains(?, table_schema)
+        group by place having list_contains(names, ?)
         """,
-        [list(AS_OF_SCHEMAS)],
-    ).fetchall():
-        columns.setdefault(table, []).append(column)
+        [list(AS_OF_SCHEMAS), PERSON],
+    ).fetchall()
     said = {column for feed in contracts() if feed.key == (PERSON,) for column in lost_columns(feed)}
-    for table, names in columns.items():
-        if PERSON not in names:
-            continue
+    for table, names in tables:
         found = [name for (name,) in connection.execute(f"select distinct {PERSON} from {table}").fetchall()]
         pseudonyms = {name: erased.of(name) for name in found if name is not None}
         lost = "".join(f', "{name}" = null' for name in sorted(said.intersection(names)))

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
 # The index, and the runs looked at last: a daemon lives for months and sees many.
 OPEN_FILES = 4
-# As long as Dagster's own waits for another process that writes.
-BUSY_TIMEOUT_SECONDS = 30
 
 
 class EventLog(SqliteEventLogStorage):
@@ -42,9 +41,10 @@ class EventLog(SqliteEventLogStorage):
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
-                before = connection.connection.driver_connection.total_changes  # type: ignore[union-attr]
+                file: Any = connection.connection.driver_connection
+                before = file.total_changes
                 yield connection
-                has_written = connection.connection.driver_connection.total_changes > before  # type: ignore[union-attr]
+                has_written = file.total_changes > before
             if has_written:
                 # The UI follows a run by the changes of its file; until the file is closed only the log beside changes.
                 os.utime(self.path_for_shard(shard))
@@ -65,7 +65,9 @@ class EventLog(SqliteEventLogStorage):
 
 
 def _engine(address: str) -> Engine:
-    engine = create_engine(address, poolclass=QueuePool, pool_size=1, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    engine = create_engine(
+        address, poolclass=QueuePool, pool_size=1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+    )
     event.listen(engine, "connect", _lighten)
     return engine
 
