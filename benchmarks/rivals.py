@@ -5,11 +5,10 @@ a panel (`series_id`, `date`, `quantity`, static attributes as text) and writes 
 them, so that one judge serves all.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import environments
 from benchmarks.measure import Watch
 
 if TYPE_CHECKING:
@@ -27,21 +26,8 @@ ROUNDS = 100
 
 
 def environment(folder: Path) -> tuple[Path | None, str]:
-    """The Python of the rivals' environment, made in `folder` unless it is there; or None and why it cannot be had."""
-    python = folder / "bin" / "python"
-    found = subprocess.run([python, "-c", "import lightgbm, statsforecast"], check=False) if python.is_file() else None
-    if found is not None and found.returncode == 0:
-        return python, "kept from an earlier run"
-    print(f"making an environment for {', '.join(PACKAGES)} ...", flush=True)
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES],
-    ):
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            said = (made.stderr or made.stdout).strip().splitlines()
-            return None, said[-1] if said else f"{command[1:3]} failed"
-    return python, "made now"
+    """The Python of the rivals' environment, or None and why it cannot be had."""
+    return environments.environment(folder, PACKAGES, "import lightgbm, statsforecast", "--only-binary", ":all:")
 
 
 def statsforecast(

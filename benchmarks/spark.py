@@ -7,12 +7,12 @@ lends ours and adds pyspark, which is no dependency of the product; it needs Jav
 
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import environments
 from benchmarks.forecasts import HORIZON, ORIGIN, QUANTILES, SEASON
 from benchmarks.measure import REPOSITORY, Watch, measure
 from benchmarks.scales import Scale
@@ -52,23 +52,14 @@ def run(scale: Scale, work: Path) -> list[Result]:
 
 
 def environment(folder: Path) -> tuple[Path | None, str]:
-    """The Python of an environment with ours and pyspark, made in `folder` unless it is there; or None and why."""
+    """The Python of an environment with ours and pyspark, or None and why it cannot be had."""
     if shutil.which("java") is None:
         return None, "no java; install a Java 17 runtime, such as openjdk-17-jre-headless"
-    python = folder / "bin" / "python"
-    found = subprocess.run([python, "-c", "import pyspark"], check=False) if python.is_file() else None
-    if found is not None and found.returncode == 0:
-        return python, "kept from an earlier run"
-    print(f"making an environment for {', '.join(PACKAGES)} ...", flush=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PACKAGES]
-    for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], install):
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            said = (made.stderr or made.stdout).strip().splitlines()
-            return None, said[-1] if said else f"{command[1:3]} failed"
-    lent = Path(sysconfig.get_path("purelib", vars={"base": str(folder)})) / "lent.pth"
-    lent.write_text(f"{sysconfig.get_path('purelib')}\n{REPOSITORY}\n", encoding="utf-8")
-    return python, "made now"
+    python, how = environments.environment(folder, PACKAGES, "import pyspark", "--no-deps")
+    if python is not None:
+        lent = Path(sysconfig.get_path("purelib", vars={"base": str(folder)})) / "lent.pth"
+        lent.write_text(f"{sysconfig.get_path('purelib')}\n{REPOSITORY}\n", encoding="utf-8")
+    return python, how
 
 
 def forecast_group(history: "pd.DataFrame") -> "pd.DataFrame":

@@ -16,6 +16,7 @@ from pipelines.quality.checks import run_checks
 from pipelines.release import release
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
+from pipelines.sources.landing import delivery_days
 from pipelines.sources.profiles import Profile, load_profile
 from pipelines.stages import build_marts, build_reports
 from pipelines.transforms import DbtGraph, Transforms
@@ -73,13 +74,18 @@ def deliver(folder: Path, *, days: int = 5, scale: float = 0.05, history_days: i
     generate(folder / "landing", days=days, scale=scale, history_days=history_days, seed=seed)
 
 
-def installed(folder: Path) -> Installed:
-    """The company delivered in a folder, in a home beside its landing."""
+def settings_in(folder: Path) -> Settings:
+    """A home in a folder, beside the landing that was delivered there."""
     landing = folder / "landing"
-    settings = Settings.model_validate(
+    return Settings.model_validate(
         {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
     )
+
+
+def installed(folder: Path) -> Installed:
+    """The company delivered in a folder."""
+    settings = settings_in(folder)
     profile = load_profile(settings.profile)
     transforms = Transforms(settings)
-    days = sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
+    days = delivery_days(profile, settings.landing_url)
     return Installed(settings, profile, days, transforms, DbtGraph(transforms.manifest()))

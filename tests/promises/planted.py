@@ -17,7 +17,10 @@ from pipelines.demo import generate
 from pipelines.launch import Launched, launch
 from pipelines.settings import Settings
 from pipelines.sources.contracts import contracts
+from pipelines.sources.landing import delivery_days
+from pipelines.sources.profiles import load_profile
 from tests.promises.canaries import canary, in_bytes
+from tests.promises.installed import settings_in
 from tests.promises.payloads import PAYLOADS
 
 NUMBER = re.compile(rb"K\d{7}")
@@ -89,10 +92,11 @@ def plant(folder: Path, *, days: int = 2, seed: int = 7) -> None:
     for path in sorted(landing.glob("20*/**/*")):
         if path.suffix in (".csv", ".jsonl", ".gz"):
             _plant_file(path, seed, of_person)
-    delivered = _days(landing)
+    settings = settings_in(folder)
+    delivered = _days(settings)
     _refusals(landing / str(delivered[0]), seed, of_person)
     _payloads(landing, delivered)
-    launched = run(_settings(folder), delivered)
+    launched = run(settings, delivered)
     assert launched.is_success, launched.failures
     noted = {number: sorted(values) for number, values in of_person.items()}
     (folder / "planted.json").write_text(
@@ -106,18 +110,12 @@ def planted_in(folder: Path) -> Planted:
     of_person = {number: set(values) for number, values in noted["of_person"].items()}
     persons = {number: values for number, values in of_person.items() if number}
     personal = set().union(*of_person.values())
-    return Planted(_settings(folder), _days(folder / "landing"), noted["seed"], persons, personal, noted["run_id"])
+    settings = settings_in(folder)
+    return Planted(settings, _days(settings), noted["seed"], persons, personal, noted["run_id"])
 
 
-def _settings(folder: Path) -> Settings:
-    landing = folder / "landing"
-    return Settings.model_validate(
-        {"home": folder / "home", "profile": str(landing / "profile.yml"), "landing": str(landing), "threads": 1}
-    )
-
-
-def _days(landing: Path) -> list[date]:
-    return sorted(date.fromisoformat(path.name) for path in landing.glob("20*"))
+def _days(settings: Settings) -> list[date]:
+    return delivery_days(load_profile(settings.profile), settings.landing_url)
 
 
 def _plant_file(path: Path, seed: int, of_person: dict[str, set[str]]) -> None:
