@@ -77,6 +77,8 @@ TABLES = {
     """,
     # The as-of days the running step computes. The only thing dbt is told about time.
     "build_scope": "as_of DATE PRIMARY KEY",
+    # Per dbt build, of what its views were made. Written by transforms (pipelines/standing_views.py).
+    "standing_views": "build VARCHAR PRIMARY KEY, print VARCHAR NOT NULL",
     # One row: what the transforms must know of the company.
     "company": """
         company VARCHAR, title VARCHAR, base_currency VARCHAR, time_zone VARCHAR, country VARCHAR, starts_on DATE

@@ -5,6 +5,7 @@ import serves all calls of a run here. Nothing in this module knows Dagster or a
 """
 
 import gc
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipelines.errors import OpscopeError
+from pipelines.garbage import spare_imported
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
 
 PARSED = DBT_PROJECT / "target"
@@ -72,15 +74,31 @@ class Transforms:
         with TemporaryDirectory(dir=self._target) as folder:
             if (self._shared / PARTIAL_PARSE).exists():
                 shutil.copyfile(self._shared / PARTIAL_PARSE, Path(folder) / PARTIAL_PARSE)
+                parsed_before = (Path(folder) / PARTIAL_PARSE).stat().st_mtime_ns
+            else:
+                parsed_before = None
             export_for_dbt(None)
-            self._parsed = self._invoke(["parse"], target=Path(folder)).result
+            self._parsed = self._invoke(["--no-write-json", "parse"], target=Path(folder)).result
+            # dbt writes this file when anything had to be parsed; the manifest takes as long to write as all to read.
+            if (Path(folder) / PARTIAL_PARSE).stat().st_mtime_ns == parsed_before and _is_parse_current(self._shared):
+                return
+            self._parsed.write(str(Path(folder) / MANIFEST))
             self._shared.mkdir(exist_ok=True)
             for name in (PARTIAL_PARSE, MANIFEST):
                 shutil.copyfile(Path(folder) / name, self._shared / f"{name}.{os.getpid()}")
                 (self._shared / f"{name}.{os.getpid()}").replace(self._shared / name)
 
-    def build(self, select: Sequence[str]) -> list[NodeResult]:
-        """Run and test the selected models, in the order of their dependencies.
+    def digest(self) -> str:
+        """What the parsed project is: another one when any file of it, or dbt itself, changed."""
+        if self._parsed is None:
+            self.parse()
+        files = sorted((name, file.checksum.checksum) for name, file in self._parsed.files.items())
+        project = (DBT_PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
+        told = repr((self._parsed.metadata.dbt_version, project, files))
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def build(self, select: Sequence[str], *, leave_views: bool = False) -> list[NodeResult]:
+        """Run and test the selected models, in the order of their dependencies; with `leave_views`, views are not made.
 
         A failing node or test is a result, not an error; its children are skipped. Unit tests judge the SQL, not the
         data; they run in the test suite.
@@ -94,7 +112,14 @@ class Transforms:
         try:
             outcome = self._invoke(
                 # The artefacts would name the arguments of this process, whatever they hold; nothing reads them.
-                ["--no-write-json", "build", "--exclude-resource-type", "unit_test", "--select", *select],
+                [
+                    "--no-write-json",
+                    "build",
+                    "--exclude-resource-type",
+                    "unit_test",
+                    "--select",
+                    *(self._without_views(select) if leave_views else select),
+                ],
                 target=self._target,
             )
         finally:
@@ -117,9 +142,28 @@ class Transforms:
             for result in outcome.result.results
         ]
 
+    def _without_views(self, select: Sequence[str]) -> list[str]:
+        """The selected paths without their views: to exclude these would exclude every test that looks at one."""
+        criteria = []
+        for path in select:
+            kinds = self._kinds_below(path.removeprefix("path:"))
+            if "view" in kinds:
+                others = [f"config.materialized:{kind}" for kind in sorted(kinds - {"view"})]
+                criteria += [f"{path},{other}" for other in (*others, "resource_type:test")]
+            else:
+                criteria.append(path)
+        return criteria
+
+    def _kinds_below(self, folder: str) -> set[str]:
+        nodes = [node for node in self._parsed.nodes.values() if node.resource_type in ("model", "seed")]
+        return {node.config.materialized for node in nodes if node.original_file_path.startswith(f"{folder}/")}
+
     def _invoke(self, command: list[str], target: Path) -> Any:
         from dbt.cli.main import dbtRunner
 
+        from pipelines.dbt_events import only_warnings
+
+        spare_imported("dbt")
         arguments = [
             "--quiet",
             # dbt leaves its log file open from one call to the next; what went wrong is in the results.
@@ -130,7 +174,8 @@ class Transforms:
             *("--profiles-dir", str(DBT_PROJECT)),
             *("--target-path", str(target)),
         ]
-        outcome = dbtRunner(manifest=self._parsed).invoke(arguments)
+        with only_warnings():
+            outcome = dbtRunner(manifest=self._parsed).invoke(arguments)
         if outcome.exception is not None:
             raise TransformError(
                 f"dbt {command[0]}", str(outcome.exception), "Mend the model it names; `dbt debug` checks the set-up."

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.garbage import spare_imported
 from pipelines.quality.rules import Rule
 
 ROW = "_row"
@@ -60,6 +61,7 @@ def _judge() -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations as gx
+    spare_imported("great_expectations")
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.ERROR)
     context: Any = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
