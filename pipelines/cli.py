@@ -82,6 +82,8 @@ def progress_bars() -> Iterator["Bars"]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=out,
+        # Where nobody watches only the last state is printed; the others would be drawn for nothing.
+        auto_refresh=out.is_terminal,
     ) as progress:
         yield Bars(progress)
 

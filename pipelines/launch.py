@@ -16,6 +16,7 @@ from pipelines.assets.shell import Installation
 from pipelines.definitions import build_definitions
 from pipelines.errors import ProfileError
 from pipelines.exhaustion import told
+from pipelines.garbage import spare_imported
 from pipelines.instance import open_instance, process_tags
 from pipelines.partitions import range_tags
 from pipelines.sources.landing import delivery_days
@@ -39,6 +40,7 @@ def launch(installation: Installation, job: str, first: date, last: date, *, eve
         ProfileError: a day lies outside the company's delivery days.
     """
     _require_partitions(installation, first, last)
+    spare_imported("dagster")
     installation.progress("prepare", 0, 1)
     definitions = build_definitions(installation)
     installation.progress("prepare", 1, 1)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN_DAYS = 56
 SHOWN_SERIES = 10
+# Inches; the margins are those left, right, below and above the axes, with room for labels, title and legend.
+HEIGHT = 3.2
+MARGINS = (0.85, 0.4, 0.45, 0.35)
 DEMAND, WEEK_BEFORE, FORECAST = "#444444", "#c65d21", "#1f6f8b"
 
 ACTUALS = """
@@ -208,7 +211,7 @@ def _levels(levels: pd.DataFrame) -> str:
 
 
 def _bars(segments: pd.DataFrame) -> str:
-    figure, axes = _canvas("")
+    figure, axes = _canvas("", has_names=True)
     colors = [FORECAST if value >= 0 else WEEK_BEFORE for value in segments["value_added"]]
     axes.barh(segments["segment"], segments["value_added"], color=colors)
     axes.axvline(0, color=DEMAND, linewidth=0.8)
@@ -239,10 +242,15 @@ def _drawn(actuals: pd.DataFrame, week_ahead: pd.DataFrame, forecasts: pd.DataFr
     return f"![demand forecast against actuals]({_finished(figure, axes)})"
 
 
-def _canvas(title: str, width: float = 7.0) -> "tuple[Figure, Axes]":
+def _canvas(title: str, width: float = 7.0, *, has_names: bool = False) -> "tuple[Figure, Axes]":
+    """An empty picture; `has_names` where names of any length stand left of the axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, 3.2), dpi=110, layout="constrained")
+    figure = Figure(figsize=(width, HEIGHT), dpi=110, layout="constrained" if has_names else None)
+    if not has_names:
+        # To measure all texts and fit the margins to them takes two fifths of the drawing.
+        left, right, bottom, top = MARGINS
+        figure.subplots_adjust(left / width, bottom / HEIGHT, 1 - right / width, 1 - top / HEIGHT)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=9)
     return figure, axes
