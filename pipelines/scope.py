@@ -27,7 +27,15 @@ def settle_days(connection: duckdb.DuckDBPyConnection, taken_up: Sequence[tuple[
     if not taken_up:
         return
     mark_stale(connection, min(day for _, day in taken_up))
-    connection.executemany("delete from ops.stale_days where feed = ? and delivered_on = ?", taken_up)
+    feeds, days = zip(*taken_up, strict=True)
+    connection.execute(
+        """
+        delete from ops.stale_days where (feed, delivered_on) in (
+            select (unnest(cast($feeds as varchar[])), unnest(cast($days as date[])))
+        )
+        """,
+        {"feeds": list(feeds), "days": list(days)},
+    )
 
 
 def open_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, requested: Sequence[date]) -> list[date]:
@@ -38,9 +46,14 @@ def open_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, requested: S
     is forecast is reported as well: until then nothing may be published, not by another run either. Days stay stale
     until `close_scope`, so a crash in between leaves them to the next run.
     """
-    connection.executemany(
-        "insert into ops.as_of_days select ?, ?, true on conflict do nothing",
-        [[each, day] for each in (stage, "reports") for day in requested],
+    connection.execute(
+        """
+        insert into ops.as_of_days
+        select distinct stages.stage, days.as_of, true
+        from unnest([$stage, 'reports']) as stages (stage), unnest(cast($requested as date[])) as days (as_of)
+        on conflict do nothing
+        """,
+        {"stage": stage, "requested": list(requested)},
     )
     connection.execute(
         """
@@ -63,7 +76,8 @@ def open_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, requested: S
 
 def close_scope(connection: duckdb.DuckDBPyConnection, stage: Stage, computed: Iterable[date]) -> None:
     """Note that the stage stands for the computed days."""
-    connection.executemany(
-        "update ops.as_of_days set is_stale = false where stage = ? and as_of = ?",
-        [[stage, day] for day in computed],
+    connection.execute(
+        "update ops.as_of_days set is_stale = false "
+        "where stage = $stage and list_contains(cast($days as date[]), as_of)",
+        {"stage": stage, "days": list(computed)},
     )
