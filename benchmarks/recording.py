@@ -5,15 +5,18 @@ same result costs.
 """
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from benchmarks.measure import Cost
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
+from pipelines.transforms import PARSED, PARTIAL_PARSE, Transforms
 
 COMMENT = re.compile(r"\A\s*/\*.*?\*/\s*", re.DOTALL)
 QUESTIONS = ("select", "describe", "pragma", "show")
@@ -44,8 +47,13 @@ def statement(node: str, sent: str) -> Statement:
 
 
 def parsed(settings: Settings) -> Any:
-    """The project as dbt has parsed it, for a build of this process."""
-    return _invoke(settings, ["parse"]).result
+    """The project as dbt has parsed it, for a build of this process; only what changed since is parsed anew."""
+    Transforms(settings).manifest()
+    settings.dbt_target_path.mkdir(parents=True, exist_ok=True)
+    if (PARSED / PARTIAL_PARSE).exists():
+        shutil.copyfile(PARSED / PARTIAL_PARSE, settings.dbt_target_path / PARTIAL_PARSE)
+    export_for_dbt(None)
+    return _invoke(["parse"], settings.dbt_target_path).result
 
 
 def record_build(settings: Settings, select: Sequence[str], *extra: str, manifest: Any = None) -> list[Statement]:
@@ -61,16 +69,16 @@ def record_build(settings: Settings, select: Sequence[str], *extra: str, manifes
             statements.append(statement(str(event.data.node_info.unique_id), event.data.sql))
 
     build = ["build", "--exclude-resource-type", "unit_test", "--select", *select, *extra]
-    _invoke(settings, build, manifest=manifest, callbacks=[note])
+    export_for_dbt(settings)
+    _invoke(build, settings.dbt_target_path, manifest=manifest, callbacks=[note])
     return [each for each in statements if each.does_work]
 
 
-def _invoke(settings: Settings, command: list[str], **given: Any) -> Any:
+def _invoke(command: list[str], target_path: Path, **given: Any) -> Any:
     from dbt.cli.main import dbtRunner
 
-    export_for_dbt(settings)
     folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    target = ["--target-path", str(settings.dbt_target_path), "--log-path", str(settings.dbt_target_path)]
+    target = ["--target-path", str(target_path), "--log-path", str(target_path)]
     outcome = dbtRunner(**given).invoke(["--quiet", "--log-level-file", "none", *command, *folders, *target])
     if not outcome.success:
         raise RuntimeError(f"dbt {command[0]} failed: {outcome.exception or outcome.result}")

@@ -9,7 +9,7 @@ from tests.made_once import made_once
 from tests.promises import small_shop
 from tests.promises.installed import Installed, deliver, installed
 from tests.promises.nursery import Nursery
-from tests.promises.replayed import Recording, record
+from tests.promises.replayed import Recording, record, recorded
 from tests.promises.small_shop import Nights
 
 
@@ -43,4 +43,8 @@ def nights(nurseries: list[Nursery], tmp_path_factory: pytest.TempPathFactory) -
 def recording(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Recording:
     """dbt's statements of a night, taken down once for all tests that live many nights."""
     is_soak = bool(request.config.getoption("--soak"))
-    return record(tmp_path_factory.mktemp("recording"), "online_retail", whole=is_soak)
+
+    def take_down(folder: Path) -> None:
+        record(folder, "online_retail", whole=is_soak)
+
+    return recorded(made_once(tmp_path_factory, "recording", take_down), whole=is_soak)

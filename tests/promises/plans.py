@@ -14,7 +14,11 @@ from pathlib import Path
 
 from tests.promises.replayed import Recording, Replayed, settings_at
 
-DAYS_SHARED = 50
+DAYS_SHARED = 54
+# Of a launch beside others, how many come to their reports.
+REPORTED = 1 / 6
+# Forecasts are of some as-of days only: each is computed alike, and of ever more vintages.
+FORECAST_EVERY_DAYS = 3
 HELD_BACK, WRONG_AT_FIRST = 8, 3
 
 
@@ -30,6 +34,10 @@ class Setting:
     @property
     def profile(self) -> str:
         return str(self.landing / "profile.yml")
+
+    @property
+    def forecast_days(self) -> list[date]:
+        return self.days[::FORECAST_EVERY_DAYS]
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,11 @@ def full_run(setting: Setting) -> Replayed:
 
 
 def forecast_too(setting: Setting, full: Replayed) -> Replayed:
-    """The same home with forecasts as of all days, and the reports that read them."""
+    """The same home with forecasts, and the reports that read them."""
     folder = setting.work / "full_forecast"
     shutil.copytree(full.settings.root.parent, folder)
     home = _at(setting, folder)
-    home.forecast(setting.days)
+    home.forecast(setting.forecast_days)
     home.report(setting.days)
     return home
 
@@ -74,35 +82,38 @@ def shared_beginning(setting: Setting, seed: int) -> Replayed:
     for path in wrong:
         lines = (setting.landing / path).read_bytes().splitlines(keepends=True)
         _place(home, path, b"".join(lines[:-1]) if len(lines) > 2 else b"".join([*lines, lines[-1]]))
-    for launches in _waves(draw, setting, sorted(chosen), most=2):
-        _together(draw, setting, home, launches)
+    with home.kept_open() as kept:
+        for launches in _waves(draw, setting, sorted(chosen), most=2):
+            _together(draw, setting, kept, launches)
     return home
 
 
 def follow(setting: Setting, beginning: Path, seed: int, *, with_forecasts: bool) -> dict[str, str]:
     """Load the rest in a random way on a copy of a beginning; return the digests of all tables."""
-    draw = random.Random(seed)
     folder = setting.work / f"plan_{seed}"
     shutil.copytree(beginning, folder)
-    home = _at(setting, folder)
+    with _at(setting, folder).kept_open() as home:
+        _follow(random.Random(seed), setting, home)
+        # Whatever the plan left out: files that landed after their day was launched, days that nobody asked for.
+        home.ingest((setting.days[0], setting.days[-1]))
+        home.transform()
+        if with_forecasts:
+            home.forecast(setting.forecast_days)
+        home.report(setting.days)
+        found = home.digests()
+    shutil.rmtree(folder)
+    return found
+
+
+def _follow(draw: random.Random, setting: Setting, home: Replayed) -> None:
     missing = [path for path in delivered_files(setting) if not _is_right(setting, home, path)]
     draw.shuffle(missing)
-    waves = list(_waves(draw, setting, sorted({date.fromisoformat(path.parts[0]) for path in missing}), most=2))
+    waves = list(_waves(draw, setting, sorted({date.fromisoformat(path.parts[0]) for path in missing}), most=1))
     per_wave = len(missing) // len(waves) + 1
     for number, launches in enumerate(waves):
         # Files come when they come: with their day, before it is launched, or after, when a later launch overlaps it.
         land(setting, home, missing[number * per_wave : (number + 1) * per_wave])
         _together(draw, setting, home, launches)
-    # Whatever the plan left out: files that landed after their day was launched, days that nobody asked for.
-    everything = Launch(setting.days[0], setting.days[-1])
-    home.ingest((everything.first, everything.last))
-    home.transform()
-    if with_forecasts:
-        home.forecast(setting.days)
-    home.report(setting.days)
-    found = home.digests()
-    shutil.rmtree(folder)
-    return found
 
 
 def _waves(draw: random.Random, setting: Setting, days: list[date], *, most: int) -> Iterator[list[Launch]]:
@@ -135,7 +146,7 @@ def _together(draw: random.Random, setting: Setting, home: Replayed, launches: l
                 home.ingest((launches[which].first, launches[which].last))
             case "transform":
                 home.transform()
-            case "report" if draw.random() < 0.25:  # the others die before their reports
+            case "report" if draw.random() < REPORTED:  # the others die before their reports
                 home.report(days)
             case None:
                 running.remove(which)

@@ -5,13 +5,14 @@ night are those of every later night. A dbt call costs seconds, its statements t
 files, their ledger, the marks, the scope, the forecasts, the publication) is the product's own code.
 """
 
+import json
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -22,7 +23,7 @@ from pipelines.modelling.stage import prepare as prepare_ml
 from pipelines.ops import prepare
 from pipelines.publishing import Publication, publish
 from pipelines.publishing.digest import content_digest, digests
-from pipelines.resources import Warehouse
+from pipelines.resources import LOCK_PATIENCE_SECONDS, Warehouse
 from pipelines.scope import close_scope, open_scope, settle_days
 from pipelines.settings import Settings
 from pipelines.sources.landing import Days
@@ -31,8 +32,9 @@ from pipelines.stages import MARTS_SELECTION, REPORTS_SELECTION
 from pipelines.transforms import free_the_warehouse
 from tests.promises.installed import silent
 
+STATEMENTS = "statements.json"
 NO_TESTS = ("--exclude-resource-type", "test")
-# Recounts every table and is built from nothing but them: a third of a night, and once at the end is enough.
+# Recounts every table: much of a night, and of the reports only KPI DAT-02 reads it.
 RECOUNT = "reconciliation"
 BUILT_SCHEMAS = ("intermediate", "marts", "ml", "reports")
 AS_OF_TABLES = (
@@ -62,15 +64,12 @@ class Recording:
     marts: list[Statement]
     reports: list[Statement]
     empty: Path
-    manifest: Any
     is_whole: bool = True
 
     @property
     def selection(self) -> list[str]:
         """What dbt is asked for to build the same reports."""
-        if self.is_whole:
-            return list(REPORTS_SELECTION)
-        return [f"{folder},+{name}" for folder in REPORTS_SELECTION for name in MAIN_REPORTS]
+        return reports_selection(whole=self.is_whole)
 
     @property
     def models(self) -> set[str]:
@@ -78,7 +77,14 @@ class Recording:
         return {each.node.rpartition(".")[2] for each in (*self.marts, *self.reports)}
 
 
-def record(folder: Path, profile: str, *, whole: bool) -> Recording:
+def reports_selection(*, whole: bool) -> list[str]:
+    """All reports, or the main ones and what they are made of."""
+    if whole:
+        return list(REPORTS_SELECTION)
+    return [f"{folder},+{name}" for folder in REPORTS_SELECTION for name in MAIN_REPORTS]
+
+
+def record(folder: Path, profile: str, *, whole: bool) -> None:
     """Build of nothing with dbt, then once more as a later night, and take that down; `whole` with all reports."""
     settings = settings_at(folder / "home", folder)
     warehouse = Warehouse(settings)
@@ -90,26 +96,17 @@ def record(folder: Path, profile: str, *, whole: bool) -> Recording:
     for _ in range(2):
         taken = [
             record_build(settings, selection, *NO_TESTS, manifest=project)
-            for selection in (MARTS_SELECTION, REPORTS_SELECTION)
+            for selection in (MARTS_SELECTION, reports_selection(whole=whole))
         ]
         free_the_warehouse()
-    marts, reports = (_that_write_rows(statements) for statements in taken)
-    if not whole:
-        main = _made_of(project, MAIN_REPORTS)
-        reports = [each for each in reports if each.node in main]
-    return Recording(marts, reports, warehouse.path, project, whole)
+    told = [[asdict(each) for each in _that_write_rows(statements)] for statements in taken]
+    (folder / STATEMENTS).write_text(json.dumps(told))
 
 
-def _made_of(project: Any, models: Sequence[str]) -> set[str]:
-    """The nodes of these models and all that they are made of."""
-    found: set[str] = set()
-    waiting = [f"model.opscope.{name}" for name in models]
-    while waiting:
-        node = waiting.pop()
-        if node not in found and node in project.nodes:
-            found.add(node)
-            waiting += project.nodes[node].depends_on_nodes
-    return found
+def recorded(folder: Path, *, whole: bool) -> Recording:
+    """What `record` left in a folder."""
+    marts, reports = ([Statement(**each) for each in told] for told in json.loads((folder / STATEMENTS).read_text()))
+    return Recording(marts, reports, settings_at(folder / "home", folder).warehouse_path, whole)
 
 
 def _that_write_rows(statements: list[Statement]) -> list[Statement]:
@@ -122,13 +119,41 @@ def _that_write_rows(statements: list[Statement]) -> list[Statement]:
     ]
 
 
+class OpenWarehouse(Warehouse):
+    """A warehouse whose file stays open from one step to the next, for a process that is alone with it.
+
+    Opening and closing costs a tenth of a small night; that any step finds what the last one left in the file is shown
+    where processes are killed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def _connection(
+        self, path: Path, *, read_only: bool, patience_seconds: float = LOCK_PATIENCE_SECONDS
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._opened is None:
+            self._opened = self._connect(path, read_only=False, patience_seconds=patience_seconds)
+        with self._opened.cursor() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+
 @dataclass(frozen=True)
 class Replayed:
-    """One company in a home."""
+    """One company in a home. Its warehouse is opened by each step, unless one is `kept`."""
 
     settings: Settings
     profile: Profile
     recording: Recording
+    kept: OpenWarehouse | None = None
 
     @classmethod
     def at(cls, settings: Settings, profile: str, recording: Recording) -> "Replayed":
@@ -136,7 +161,16 @@ class Replayed:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.settings)
+        return self.kept or Warehouse(self.settings)
+
+    @contextmanager
+    def kept_open(self) -> Iterator["Replayed"]:
+        """The same company with its warehouse open for the block."""
+        kept = OpenWarehouse(self.settings)
+        try:
+            yield replace(self, kept=kept)
+        finally:
+            kept.close()
 
     def open(self) -> "Replayed":
         """The home with the warehouse of no deliveries in it."""
@@ -172,12 +206,13 @@ class Replayed:
 
     def build_by_dbt(self, days: Sequence[date]) -> None:
         """Marts and reports of all that is stale, by dbt."""
-        record_build(self.settings, MARTS_SELECTION, *NO_TESTS, manifest=self.recording.manifest)
+        project = parsed(self.settings)
+        record_build(self.settings, MARTS_SELECTION, *NO_TESTS, manifest=project)
         free_the_warehouse()
         with self.warehouse.write() as connection:
             settle_days(connection, connection.execute("select feed, delivered_on from ops.stale_days").fetchall())
             computed = open_scope(connection, "reports", days)
-        record_build(self.settings, self.recording.selection, *NO_TESTS, manifest=self.recording.manifest)
+        record_build(self.settings, self.recording.selection, *NO_TESTS, manifest=project)
         free_the_warehouse()
         with self.warehouse.write() as connection:
             close_scope(connection, "reports", computed)

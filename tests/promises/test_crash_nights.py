@@ -42,7 +42,7 @@ class Company:
 
 def company_at(home: Path, marts: list[Statement], reports: list[Statement]) -> Replayed:
     landing = home.parent / "landing"
-    recording = Recording(marts, reports, home / "unused", None)
+    recording = Recording(marts, reports, home / "unused")
     return Replayed.at(settings_at(home, landing), str(landing / "profile.yml"), recording)
 
 
