@@ -121,22 +121,21 @@ def test_as_of_tables_depend_on_deliveries_up_to_their_day_alone(
 ) -> None:
     """An installation that has only ever seen the deliveries up to a day says of these days what one says that has
     seen them all, forecasts and grades included."""
-    growing = fresh_home(setting, "growing")
     cutoffs = setting.days[CHUNK_DAYS - 1 :: CHUNK_DAYS]
-    for cutoff in cutoffs:
-        chunk = [day for day in setting.days if day <= cutoff][-CHUNK_DAYS:]
-        land(
-            setting, growing, [path for path in delivered_files(setting) if date.fromisoformat(path.parts[0]) in chunk]
-        )
-        growing.ingest((chunk[0], chunk[-1]))
-        growing.transform()
-        growing.forecast([day for day in chunk if day in setting.forecast_days])
-        growing.report(chunk)
-        knew, knows = growing.known_as_of(cutoff), full_forecast.known_as_of(cutoff)
-        for table in AS_OF_TABLES:
-            assert knew[table] == knows[table], f"{table} as of {cutoff}"
-        assert knew["reports.fct_kpi_values"]
-    assert growing.digests() == full_forecast.digests()
+    with fresh_home(setting, "growing").kept_open() as growing:
+        for cutoff in cutoffs:
+            chunk = [day for day in setting.days if day <= cutoff][-CHUNK_DAYS:]
+            files = [path for path in delivered_files(setting) if date.fromisoformat(path.parts[0]) in chunk]
+            land(setting, growing, files)
+            growing.ingest((chunk[0], chunk[-1]))
+            growing.transform()
+            growing.forecast([day for day in chunk if day in setting.forecast_days])
+            growing.report(chunk)
+            knew, knows = growing.known_as_of(cutoff), full_forecast.known_as_of(cutoff)
+            for table in AS_OF_TABLES:
+                assert knew[table] == knows[table], f"{table} as of {cutoff}"
+            assert knew["reports.fct_kpi_values"]
+        assert growing.digests() == full_forecast.digests()
     evidence(
         "P8",
         "as-of tables up to a day, forecasts included, are those of an installation that saw nothing after it",
