@@ -221,7 +221,8 @@ def _newest_rows(codes: Ints, numbers: Ints, count: int) -> Ints:
 
 def _last_values(column: "pd.Series[str]", codes: Ints, numbers: Ints, newest: Ints) -> NDArray[np.object_]:
     """Each series' last value that is not null; None without any."""
-    values = np.asarray(column.iloc[newest].to_numpy(dtype=object))
+    # A copy: pandas lends its own values of a column of objects, to be read only.
+    values = np.array(column.iloc[newest].to_numpy(dtype=object))
     null = pd.isna(values)
     values[null] = None
     if null.any():

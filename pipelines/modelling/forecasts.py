@@ -57,7 +57,8 @@ class DemandForecasts:
         vintage = self.vintage(day)
         connection = self._context.connection
         connection.execute("delete from ml.demand_forecasts where as_of = ?", [day])
-        register(connection, day, "demand_forecasts", None if vintage.empty else self._entry(day))
+        made = None if vintage.empty else self._entries[vintage["trained_on"].iloc[0]]
+        register(connection, day, "demand_forecasts", made)
         if vintage.empty:
             return
         connection.register("vintage", pa.Table.from_pandas(vintage, preserve_index=False))
@@ -85,10 +86,10 @@ class DemandForecasts:
         return pd.DataFrame(columns | {"is_selected": forecasts["is_selected"], "trained_on": trained_on})
 
     def _trained_on(self, day: date) -> date:
-        return engine.training_origin(day, self._context.profile.starts_on)
-
-    def _entry(self, day: date) -> Entry:
-        return self._entries[self._trained_on(day)]
+        """The day whose model serves `day`; of a company that knew no demand then, `day` itself."""
+        origin = engine.training_origin(day, self._context.profile.starts_on)
+        is_nothing_known = origin not in self._models and self._context.demand.known(origin).empty
+        return day if is_nothing_known else origin
 
     def _model(self, trained_on: date) -> engine.Model:
         if trained_on not in self._models:

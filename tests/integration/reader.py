@@ -2,31 +2,32 @@
 
 import multiprocessing
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 
 from tests.integration.conftest import Home
 
+# Between two looks. A reader that never rests takes a third of the machine from the pipeline it reads beside.
+PAUSE_SECONDS = 0.5
 
-class Reader:
-    """A process that reads the published file over and over while the pipeline works."""
 
-    def __init__(self, home: Home) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ended = context.Event()
-        self._seen = context.Queue()
-        self._process = context.Process(target=_read, args=(str(home.published), self._ended, self._seen))
-
-    def start(self) -> None:
-        if self._process.pid is None:
-            self._process.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        reads, errors = self._seen.get(timeout=60)
-        self._process.join()
-        assert not errors
-        assert reads > 20
+@contextmanager
+def reading(home: Home) -> Iterator[None]:
+    """A process that reads the published file over and over. At the end: it often did, and never saw anything amiss."""
+    context = multiprocessing.get_context("spawn")
+    ended, seen = context.Event(), context.Queue()
+    process = context.Process(target=_read, args=(str(home.published), ended, seen))
+    process.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        reads, errors = seen.get(timeout=60)
+        process.join()
+    assert not errors
+    assert reads > 20
 
 
 def _read(path: str, ended, seen) -> None:
@@ -44,5 +45,5 @@ def _read(path: str, ended, seen) -> None:
             newest, reads = versions[0], reads + 1
         except duckdb.Error as error:
             errors.append(str(error))
-        time.sleep(0.02)
+        time.sleep(PAUSE_SECONDS)
     seen.put((reads, errors))

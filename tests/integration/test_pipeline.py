@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,30 +14,55 @@ import pytest
 
 from pipelines.demo import load_truth
 from tests.integration.conftest import Demo, Home
-from tests.integration.reader import Reader
+from tests.integration.reader import reading
 
 
-@pytest.fixture(scope="session")
-def nightly(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The demo company night by night, but two nights beside one another and one forgotten until the end."""
-    home = Home(tmp_path_factory.mktemp("nightly"), demo.profile, demo.landing)
-    first, second, forgotten, *last_two = demo.days
-    reader = Reader(home)
-    for beside in ([first], [second], last_two, [forgotten]):
-        with ThreadPoolExecutor() as launched:
-            refused = [said for said in launched.map(lambda day: _refusal(home, day), beside) if said]
+@dataclass(frozen=True)
+class Nights:
+    """The demo company after all its nights, and what it was on the way.
+
+    Attributes:
+        home: where it ended.
+        lines_of_none: rows of `marts.fct_order_lines` after the night on which nothing had been delivered.
+        after_two: a copy of the home after the second night.
+    """
+
+    home: Home
+    lines_of_none: int
+    after_two: Home
+
+
+@pytest.fixture(scope="module")
+def nights(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Night by night: before the files of the first day have come, two beside one another, and the first once more."""
+    folder = tmp_path_factory.mktemp("nightly")
+    home, after_two = (Home(folder / name, demo.profile, folder / "landing") for name in ("home", "after_two"))
+    first, second, third, *last_two = ([str(day)] for day in demo.days)
+    home.landing.mkdir()
+    home.run("--date", *first)
+    ((lines_of_none,),) = home.query("select count(*) from marts.fct_order_lines")
+    shutil.copytree(demo.landing, home.landing, dirs_exist_ok=True)
+    home.run("--date", *second)
+    shutil.copytree(home.path, after_two.path, symlinks=True)
+    with reading(home), ThreadPoolExecutor() as launched:
+        beside = [("--date", *third), ("--from", *last_two[0], "--to", *last_two[-1])]
+        refused = [said for said in launched.map(lambda days: _refusal(home, days), beside) if said]
         # What one run has delivered and not yet computed keeps the other from publishing it half done.
         assert len(refused) < len(beside)
         assert all("behind: " in said for said in refused), refused
-        reader.start()
-    reader.stop()
-    return home
+        home.run("--date", *first)
+    return Nights(home, lines_of_none, after_two)
 
 
-def _refusal(home: Home, day: date) -> str:
-    """What a run of the day said if it did not end well."""
+@pytest.fixture
+def nightly(nights: Nights) -> Home:
+    return nights.home
+
+
+def _refusal(home: Home, days: Sequence[str]) -> str:
+    """What a run of the days said if it did not end well."""
     try:
-        home.run("--date", str(day))
+        home.run(*days)
     except AssertionError as error:
         return str(error)
     return ""
@@ -135,9 +162,8 @@ def test_rollback_serves_the_version_before(nightly: Home) -> None:
     assert nightly.query("select max(version) from ops.publications") == newest
 
 
-def test_quarantined_records_can_be_seen_and_mended(demo: Demo, tmp_path: Path) -> None:
-    home = Home(tmp_path, demo.profile, demo.landing)
-    home.run("--date", str(demo.days[0]))
+def test_quarantined_records_can_be_seen_and_mended(nights: Nights, demo: Demo) -> None:
+    home = nights.after_two
     ((quarantine_id, raw_text),) = home.raw(
         """
         select quarantine_id, raw_text from ops.quarantine
@@ -155,11 +181,8 @@ def test_quarantined_records_can_be_seen_and_mended(demo: Demo, tmp_path: Path) 
     assert home.raw("select count(*) from ops.stale_days") == [(1,)]
 
 
-def test_a_day_without_files_still_publishes_its_as_of_day(demo: Demo, tmp_path: Path) -> None:
-    (tmp_path / "landing").mkdir()
-    home = Home(tmp_path / "home", demo.profile, tmp_path / "landing")
-    home.run("--date", str(demo.days[0]))
-    assert home.query("select count(*) from marts.fct_order_lines") == [(0,)]
+def test_a_day_without_files_still_publishes_its_as_of_day(nights: Nights) -> None:
+    assert nights.lines_of_none == 0
 
 
 def test_a_day_outside_the_profile_is_refused_with_its_range(demo: Demo, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from tests.integration.conftest import ROOT, Home
+from tests.integration.command_line import ROOT
+from tests.integration.conftest import Home
 
 PATIENCE_SECONDS = 600
 LAUNCH = """

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.demo import generate
 from tests.integration.conftest import Home
-from tests.integration.reader import Reader
+from tests.integration.reader import reading
 from tests.integration.ui import Ui
 
 SEED = 30
@@ -30,11 +30,10 @@ def test_a_backfill_of_thirty_days_equals_thirty_nights(
     for home in (nightly, backfilled):
         home.path.mkdir()
 
-    reader = Reader(nightly)
-    for day in days:
-        nightly.run("--date", str(day))
-        reader.start()
-    reader.stop()
+    nightly.run("--date", str(days[0]))
+    with reading(nightly):
+        for day in days[1:]:
+            nightly.run("--date", str(day))
     ui = Ui(backfilled)
     try:
         ended = ui.backfill(ui.asset_paths(), [str(day) for day in days])

@@ -1,6 +1,7 @@
 """Grades in SQL equal `models_ml.metrics` on the same rows, and a backfill of vintages equals the engine's backtest."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -181,3 +182,18 @@ def test_series_are_graded_once_a_month_and_add_up_to_the_whole(shop: Shop) -> N
         """,
     )
     assert bool(found.iloc[0, 0])
+
+
+def test_a_company_without_a_past_learns_every_night_of_its_first_month(tmp_path: Path) -> None:
+    """Its profile starts before anything is delivered: no model of nothing serves the rest of the month."""
+    begun = FIRST + timedelta(days=3)
+    demand = made_demand(7)
+    opened = open_shop(tmp_path / "home", demand[demand["known_on"] >= begun])
+    opened.forecast([FIRST, begun, begun + timedelta(days=1)])
+    told = query(opened, "select as_of, trained_on, data_rows > 0 as has_learnt from ml.model_registry order by as_of")
+    assert told["as_of"].dt.date.tolist() == [begun, begun + timedelta(days=1)]
+    assert told["trained_on"].tolist() == told["as_of"].tolist()
+    assert told["has_learnt"].all()
+    assert query(opened, "select distinct as_of, trained_on from ml.demand_forecasts order by as_of").equals(
+        told[["as_of", "trained_on"]]
+    )

@@ -190,6 +190,15 @@ def test_quantiles_never_cross_nor_turn_negative(mean: np.ndarray, seed: int) ->
     assert (told[is_whole] == np.floor(told[is_whole])).all()
 
 
+@pytest.mark.parametrize("told", [None, "toys"], ids=["of no series", "of one series in one row"])
+def test_an_attribute_may_be_unknown(told: str | None) -> None:
+    history = long_frame(np.ones((2, 20)))
+    category = np.full(len(history), None, dtype=object)
+    category[3] = told
+    panel = Panel.of(history.assign(category=category), history["date"].max().date(), 7)
+    assert [None if pd.isna(category) else category for category in panel.attributes["category"]] == [told, None]
+
+
 def test_level_follows_the_totals_and_moves_their_series_alike() -> None:
     mean = np.array([[5.0, 5.0], [10.0, 15.0], [1.0, 1.0]])
     members = np.array([0, 0, 1])
