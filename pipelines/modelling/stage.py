@@ -43,10 +43,17 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of all producers with their comments.
 
     Days computed before a table was there, or had another shape, are computed anew with the next: a table holds every
-    as-of day that was ever asked for, whichever release computed it first.
+    as-of day that was ever asked for, whichever release computed it first. All in one transaction: after a crash no
+    table is there without its comments, nor without the days that are due for it.
     """
-    if tables.prepare(connection, TABLES):
-        connection.execute("update ops.as_of_days set is_stale = true where stage = 'ml' and not is_stale")
+    connection.begin()
+    try:
+        if tables.prepare(connection, TABLES):
+            connection.execute("update ops.as_of_days set is_stale = true where stage = 'ml' and not is_stale")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def build_ml(

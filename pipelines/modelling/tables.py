@@ -36,25 +36,32 @@ class MlTable:
         return self.columns[column][0].removesuffix(" NOT NULL")
 
     def create(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Make the table unless it is there as declared, and comment it; return whether it was made.
+        """Make the table unless it is there as declared, and say what it holds; return whether it was made.
 
         One of another shape, as an earlier release made it, is dropped: its rows can be computed again.
         """
         found = connection.execute(
-            "select column_name, data_type from duckdb_columns() where schema_name = 'ml' and table_name = ? "
-            "order by column_index",
+            "select column_name, data_type, comment from duckdb_columns() "
+            "where schema_name = 'ml' and table_name = ? order by column_index",
             [self.name],
         ).fetchall()
-        if found and found == [(name, self.type_of(name)) for name in self.columns]:
-            return False
-        if found:
-            connection.execute(f"drop table {self.full_name}")
-        columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
-        connection.execute(f"create table if not exists {self.full_name} ({columns})")
-        connection.execute(f"comment on table {self.full_name} is {_quoted(self.description)}")
+        is_there = [(name, kind) for name, kind, _ in found] == [(name, self.type_of(name)) for name in self.columns]
+        if not is_there:
+            columns = ", ".join(f"{name} {kind}" for name, (kind, _) in self.columns.items())
+            connection.execute(f"create or replace table {self.full_name} ({columns})")
+        self._describe(connection, {name: comment for name, _, comment in found} if is_there else {})
+        return not is_there
+
+    def _describe(self, connection: duckdb.DuckDBPyConnection, described: Mapping[str, str | None]) -> None:
+        """Comment the table and its columns, as far as they do not say it already."""
+        (told,) = connection.execute(
+            "select any_value(comment) from duckdb_tables() where schema_name = 'ml' and table_name = ?", [self.name]
+        ).fetchone() or (None,)
+        if told != self.description:
+            connection.execute(f"comment on table {self.full_name} is {_quoted(self.description)}")
         for name, (_, comment) in self.columns.items():
-            connection.execute(f"comment on column {self.full_name}.{name} is {_quoted(comment)}")
-        return True
+            if described.get(name) != comment:
+                connection.execute(f"comment on column {self.full_name}.{name} is {_quoted(comment)}")
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, tables: Iterable[MlTable]) -> bool:

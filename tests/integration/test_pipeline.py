@@ -35,19 +35,18 @@ def nights(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Nights:
     """Night by night: before the files of the first day have come, two beside one another, and the first once more."""
     folder = tmp_path_factory.mktemp("nightly")
     home = Home(folder / "home", demo.profile, folder / "landing")
-    first, second, third, *last_two = ([str(day)] for day in demo.days)
+    first, second, third, fourth, fifth = map(str, demo.days)
     home.landing.mkdir()
-    home.run("--date", *first)
+    home.run("--date", first)
     ((lines_of_none,),) = home.query("select count(*) from marts.fct_order_lines")
     shutil.copytree(demo.landing, home.landing, dirs_exist_ok=True)
-    home.run("--date", *second)
     with reading(home), ThreadPoolExecutor() as launched:
-        beside = [("--date", *third), ("--from", *last_two[0], "--to", *last_two[-1])]
+        beside = [("--from", second, "--to", third), ("--from", fourth, "--to", fifth)]
         refused = [said for said in launched.map(lambda days: _refusal(home, days), beside) if said]
         # What one run has delivered and not yet computed keeps the other from publishing it half done.
         assert len(refused) < len(beside)
         assert all("behind: " in said for said in refused), refused
-        home.run("--date", *first)
+        home.run("--date", first)
     return Nights(home, lines_of_none)
 
 

@@ -26,7 +26,7 @@ DAYS = 60
 BEGINNINGS = 4
 # Every so many plans one is also forecast, which takes longer than all the rest of it.
 FORECAST_EVERY = 20
-CHUNK_DAYS = 5
+CHUNK_DAYS = 10
 # A file costs the same time whatever is in it, so of these only every so many is kept; of the tills' also all that came
 # late, twice or cut.
 SELDOM = {

@@ -71,11 +71,11 @@ def test_kills_at_random_moments_of_a_night(nurseries: list[Nursery], nights: Ni
     )
 
 
-def chains(kills: int, moments: random.Random) -> list[list[float]]:
+def chains(kills: int, moments: random.Random, longest: int = LONGEST_CHAIN) -> list[list[float]]:
     """Moments of kills as shares of a night, up to a little after its end."""
     plan: list[list[float]] = []
     while (left := kills - sum(map(len, plan))) > 0:
-        plan.append([moments.uniform(0.0, 1.1) for _ in range(min(left, moments.randint(1, LONGEST_CHAIN)))])
+        plan.append([moments.uniform(0.0, 1.1) for _ in range(min(left, moments.randint(1, longest)))])
     return plan
 
 

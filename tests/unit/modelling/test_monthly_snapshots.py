@@ -54,3 +54,17 @@ def test_a_table_says_what_it_holds(connection: duckdb.DuckDBPyConnection) -> No
     found = connection.execute("select column_name, comment from duckdb_columns() where table_name = 'things'")
     assert found.fetchall() == [("as_of", "It's a day."), ("n", "N.")]
     assert SNAPSHOT.type_of("as_of") == "DATE"
+
+
+def test_what_a_table_lost_of_its_comments_is_said_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """As a release left it that was killed while it made the table, or that described it in other words."""
+    connection.execute(f"insert into {SNAPSHOT.full_name} values (date '2026-03-29', 1)")
+    connection.execute(f"comment on column {SNAPSHOT.full_name}.n is null")
+    connection.execute(f"comment on table {SNAPSHOT.full_name} is 'in other words'")
+    assert not SNAPSHOT.create(connection)
+    said = connection.execute("select comment from duckdb_columns() where table_name = 'things'").fetchall()
+    assert said == [("It's a day.",), ("N.",)]
+    assert connection.execute("select comment from duckdb_tables() where table_name = 'things'").fetchall() == [
+        (SNAPSHOT.description,)
+    ]
+    assert connection.execute(f"select count(*) from {SNAPSHOT.full_name}").fetchall() == [(1,)]
