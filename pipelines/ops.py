@@ -7,6 +7,7 @@ warehouse usable: all schemas, the raw table of every feed (also of feeds the co
 import duckdb
 
 from pipelines.errors import WarehouseError
+from pipelines.resources import in_transaction
 from pipelines.sources.contracts import Contract, contracts
 from pipelines.sources.profiles import Profile
 
@@ -194,8 +195,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
     Raises:
         WarehouseError: it is another company's, or its money is in another currency.
     """
-    connection.begin()
-    try:
+    with in_transaction(connection):
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
         for feed in contracts():
@@ -203,10 +203,6 @@ def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
         for name, columns in TABLES.items():
             connection.execute(f"create table if not exists ops.{name} ({columns})")
         _say_whose(connection, profile)
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:

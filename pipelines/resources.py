@@ -18,6 +18,18 @@ from pipelines.settings import Settings
 LOCK_PATIENCE_SECONDS = 60.0
 
 
+@contextmanager
+def in_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction on a connection that has none: committed when the block ends, rolled back when it raises."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
 class Warehouse:
     """The pipeline's own DuckDB file.
 
@@ -45,14 +57,8 @@ class Warehouse:
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside one transaction: committed when the block ends, rolled back when it raises."""
-        with self.write() as connection:
-            connection.begin()
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+        with self.write() as connection, in_transaction(connection):
+            yield connection
 
     @contextmanager
     def read(self, patience_seconds: float = LOCK_PATIENCE_SECONDS) -> Iterator[duckdb.DuckDBPyConnection]:

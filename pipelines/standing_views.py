@@ -34,20 +34,7 @@ class Views:
 
     def _print(self, connection: duckdb.DuckDBPyConnection, project: str) -> str:
         views = connection.execute(
-            """
-            select schema_name, view_name, sql, comment
-            from duckdb_views() where list_contains(?, schema_name) order by all
-            """,
-            [list(self.schemas)],
-        ).fetchall()
-        # Descriptions are published too, so a view without them does not stand as the project makes it.
-        described = connection.execute(
-            """
-            select schema_name, table_name, column_name, comment
-            from duckdb_columns() where list_contains(?, schema_name) and comment is not null
-                and (schema_name, table_name) in (select (schema_name, view_name) from duckdb_views())
-            order by all
-            """,
+            "select schema_name, view_name, sql from duckdb_views() where list_contains(?, schema_name) order by all",
             [list(self.schemas)],
         ).fetchall()
         columns = connection.execute(
@@ -57,4 +44,4 @@ class Views:
             """,
             [list(self.sources)],
         ).fetchall()
-        return hashlib.sha256(repr((project, duckdb.__version__, views, described, columns)).encode()).hexdigest()
+        return hashlib.sha256(repr((project, duckdb.__version__, views, columns)).encode()).hexdigest()

@@ -67,10 +67,10 @@ class DemandForecasts:
 
     def vintage(self, day: date) -> pd.DataFrame:
         """Forecasts as of the day, in the columns of ml.demand_forecasts; no rows while no demand is known."""
-        trained_on = self._trained_on(day)
         history = self._context.demand.known(day)
         if history.empty:
             return pd.DataFrame()
+        trained_on = self._trained_on(day)
         forecasts = self._model(trained_on).forecast(history, day)
         product_ids, channel_ids = forecasts["series_id"].str.split(SEPARATOR, n=1, expand=True).to_numpy().T
         columns = {

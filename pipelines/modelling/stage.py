@@ -20,7 +20,7 @@ from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.modelling.unconstrained import UnconstrainedDemand
 from pipelines.quality.versions import stamp_versions
-from pipelines.resources import Warehouse
+from pipelines.resources import Warehouse, in_transaction
 from pipelines.scope import close_scope, open_scope
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
@@ -46,14 +46,9 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     as-of day that was ever asked for, whichever release computed it first. All in one transaction: after a crash no
     table is there without its comments, nor without the days that are due for it.
     """
-    connection.begin()
-    try:
+    with in_transaction(connection):
         if tables.prepare(connection, TABLES):
             connection.execute("update ops.as_of_days set is_stale = true where stage = 'ml' and not is_stale")
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 def build_ml(
