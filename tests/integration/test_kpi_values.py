@@ -231,8 +231,8 @@ def deliver(warehouse: Warehouse, lines: list[Line], rates: list[Rate]) -> None:
     )
     with warehouse.write() as connection:
         ops.prepare(connection, profile)
-    with warehouse.transaction() as connection:
         prepare_ml(connection)
+    with warehouse.transaction() as connection:
         connection.executemany(
             """
             insert into raw.order_lines by name

@@ -137,7 +137,6 @@ def build(connection: duckdb.DuckDBPyConnection, stage: Stage, days: list[date])
                 name = table.removeprefix("marts.dim_").removesuffix("s")
                 connection.execute(f"insert into {table} ({name}_id, {name}_key) values ('(unknown)', -1)")
     elif stage == "ml":
-        prepare_ml(connection)
         for day in days:
             fill_ml(connection, day)
     else:
@@ -160,6 +159,7 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     days = [FIRST_DAY + timedelta(days=number) for number in range(2 * len(DEFECTS[stage]) + 1)]
     with warehouse.write() as connection:
         ops.prepare(connection, load_profile("online_retail"))
+        prepare_ml(connection)
         connection.begin()
         build(connection, stage, days)
         for defect in DEFECTS[stage]:
