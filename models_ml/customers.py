@@ -15,6 +15,7 @@ import pandas as pd
 
 from models_ml import customers_lifetime as lifetime
 from models_ml import customers_spend as spend
+from models_ml.cards import ModelCard, Source
 from models_ml.periods import Floats
 
 Basis = Literal["margin", "revenue"]
@@ -35,15 +36,29 @@ class CustomerModel:
     """How the customers of one company buy, and what their purchases are worth.
 
     Attributes:
-        trained_on: day at whose end it was fitted.
+        learnt_from: the customers it was fitted to, for its card; how they are called is not in it.
         basis: what `spend` speaks of.
         spend: None where too few purchases are worth anything.
     """
 
-    trained_on: date
+    learnt_from: Source
     lifetime: lifetime.LifetimeModel
     basis: Basis
     spend: spend.SpendModel | None
+
+    @property
+    def trained_on(self) -> date:
+        """Day at whose end it was fitted."""
+        return self.learnt_from.trained_on
+
+    def card(self) -> ModelCard:
+        """What a registry keeps of the model. Nothing is drawn, so the seed is 0."""
+        return ModelCard(
+            data=self.learnt_from,
+            parameters={"discount_rate": DISCOUNT_RATE, "alive_from": ALIVE_FROM, "costed_share": COSTED_SHARE},
+            seed=0,
+            metrics={"lifetime": vars(self.lifetime), "spend": self.spend and vars(self.spend), "basis": self.basis},
+        )
 
 
 def histories(customers: pd.DataFrame, day: date) -> lifetime.Histories:
@@ -67,7 +82,8 @@ def fit(customers: pd.DataFrame, day: date) -> CustomerModel | None:
     values = values_per_purchase(customers, basis)
     has_values = int((values > 0).sum()) >= spend.FEWEST_CUSTOMERS
     worth = spend.fit(customers["purchases"].to_numpy(float), values) if has_values else None
-    return CustomerModel(day, lifetime.fit(known), basis, worth)
+    learnt_from = Source.of_rows(customers.drop(columns="customer_id"), day)
+    return CustomerModel(learnt_from, lifetime.fit(known), basis, worth)
 
 
 def values_per_purchase(customers: pd.DataFrame, basis: Basis) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models_ml import selection, trees
 from models_ml.calibration import Calibration
-from models_ml.cards import ModelCard, Source, versions
+from models_ml.cards import ModelCard, Source
 from models_ml.features import Snapshot
 from models_ml.frames import DATE, IS_SELECTED, SERIES, checked_levels, quantile_column
 from models_ml.judging import judged, spread_of
@@ -63,27 +63,22 @@ class Model:
         """What a registry keeps of the model."""
         plan, chosen = self.means.plan, self.choice
         return ModelCard(
-            data_digest=self.learnt_from.digest,
-            trained_on=self.learnt_from.origin,
-            series=self.learnt_from.series,
-            periods=self.learnt_from.periods,
-            seed=plan.seed,
+            data=self.learnt_from,
             parameters={
                 "horizon": plan.horizon,
                 "season": plan.season,
-                "quantiles": list(plan.quantiles),
+                "quantiles": plan.quantiles,
                 "country": plan.country,
+            },
+            seed=plan.seed,
+            metrics={
                 "level_by": self.means.level.by.replace(CROSSED, "*"),
                 "level_strength": self.means.level.strength,
-                "combination": list(self.means.members),
+                "combination": self.means.members,
                 "chosen": chosen.default,
-                "chosen_by_segment": dict(sorted(chosen.by_segment.items())),
+                "chosen_by_segment": chosen.by_segment,
                 "correlation": self.correlation,
-                "versions": versions(),
-            },
-            metrics={
-                str(model): {str(name): score for name, score in scores.items()}
-                for model, scores in self.scores.set_index("model").to_dict("index").items()
+                "scores": self.scores.set_index("model").to_dict("index"),
             },
         )
 
@@ -176,7 +171,7 @@ def fit(
     fitted = trial if trial is None or _stays_good(panel, past[0]) else _fit_trees(panel, panel.last, plan)
     means = replace(judgement.means, trees=fitted)
     return Model(
-        means, judgement.calibrations, judgement.choice, judgement.scores, judgement.correlation, Source.of(panel)
+        means, judgement.calibrations, judgement.choice, judgement.scores, judgement.correlation, Source.of_panel(panel)
     )
 
 

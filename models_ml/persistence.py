@@ -29,7 +29,7 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils.validation.check_array",
 )
-FORMAT = 1
+FORMAT = 2
 # Entries of the archive carry this date: equal models are equal bytes but for what skops writes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -53,7 +53,7 @@ def save(model: Model) -> bytes:
         "choice": asdict(model.choice),
         "scores": model.scores.to_dict("list"),
         "correlation": model.correlation,
-        "learnt_from": asdict(model.learnt_from) | {"origin": str(model.learnt_from.origin)},
+        "learnt_from": asdict(model.learnt_from) | {"trained_on": str(model.learnt_from.trained_on)},
         "levels": {name: each.levels for name, each in model.calibrations.items()},
     }
     arrays = {
@@ -88,7 +88,7 @@ def load(packed: bytes) -> Model:
     plan = document["plan"] | {"quantiles": tuple(document["plan"]["quantiles"])}
     trees = None if estimator is None else Trees(estimator, **document["trees"])
     means = Means(Plan(**plan), trees, Level(**document["level"]), tuple(document["members"]))
-    source = document["learnt_from"] | {"origin": date.fromisoformat(document["learnt_from"]["origin"])}
+    source = document["learnt_from"] | {"trained_on": date.fromisoformat(document["learnt_from"]["trained_on"])}
     return Model(
         means,
         calibrations,

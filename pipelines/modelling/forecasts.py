@@ -3,17 +3,19 @@
 A vintage is what was forecast as of one day from what was known that day. Every vintage is kept.
 """
 
+from dataclasses import replace
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 import pyarrow as pa
 
 from models_ml import engine
+from models_ml.cards import ModelCard
 from models_ml.frames import quantile_column
 from pipelines.modelling.context import Context
 from pipelines.modelling.demand import HISTORY_DAYS, SEPARATOR
-from pipelines.modelling.registry import MODEL_REGISTRY, Entry, digest_of, register
+from pipelines.modelling.registry import MODEL_REGISTRY, register
 from pipelines.modelling.tables import MlTable
 
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
@@ -51,14 +53,14 @@ class DemandForecasts:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._models: dict[date, engine.Model] = {}
-        self._entries: dict[date, Entry] = {}
+        self._cards: dict[date, ModelCard] = {}
 
     def write(self, day: date) -> None:
         vintage = self.vintage(day)
         connection = self._context.connection
         connection.execute("delete from ml.demand_forecasts where as_of = ?", [day])
-        made = None if vintage.empty else self._entries[vintage["trained_on"].iloc[0]]
-        register(connection, day, "demand_forecasts", made)
+        made = None if vintage.empty else self._cards[vintage["trained_on"].iloc[0]]
+        register(connection, day, DEMAND_FORECASTS.name, made)
         if vintage.empty:
             return
         connection.register("vintage", pa.Table.from_pandas(vintage, preserve_index=False))
@@ -94,30 +96,16 @@ class DemandForecasts:
     def _model(self, trained_on: date) -> engine.Model:
         if trained_on not in self._models:
             settings, profile = self._context.settings, self._context.profile
-            history = self._context.demand.known(trained_on)
             model = engine.fit(
-                history,
+                self._context.demand.known(trained_on),
                 origin=trained_on,
                 horizon=settings.horizon_days,
                 quantiles=tuple(QUANTILES.values()),
                 seed=settings.seed,
                 country=profile.country,
             )
-            parameters = {
-                "horizon_days": settings.horizon_days,
-                "quantiles": list(QUANTILES.values()),
-                "country": profile.country,
-                "history_days": HISTORY_DAYS,
-                "forecast_series": settings.forecast_series,
-            }
-            self._entries[trained_on] = Entry(
-                trained_on, digest_of(history), len(history), parameters, settings.seed, _learnt(model)
-            )
+            card = model.card()
+            read = {"history_days": HISTORY_DAYS, "forecast_series": settings.forecast_series}
+            self._cards[trained_on] = replace(card, parameters={**card.parameters, **read})
             self._models[trained_on] = model
         return self._models[trained_on]
-
-
-def _learnt(model: engine.Model) -> dict[str, Any]:
-    """The model per segment, and how each did at the earlier origins that the choice was made from."""
-    scores = {row.pop("model"): row for row in model.scores.to_dict("records")}
-    return {"default": model.choice.default, "by_segment": model.choice.by_segment, "scores": scores}

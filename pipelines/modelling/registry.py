@@ -1,27 +1,20 @@
 """Which model made what, as of each day: data, parameters, seed, metrics and the code, so that it can be made again.
 
-Models are not kept: equal data, parameters and code give equal forecasts, and retraining takes seconds. Producers that
-fit a model tell `register` of it; one row per purpose and as-of day.
+Models are not kept: equal data, parameters and code give equal results, and retraining takes seconds. Producers that
+fit a model tell `register` its card (`models_ml.cards`); one row per purpose and as-of day.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import numpy as np
-import pandas as pd
 
 import models_ml
+from models_ml.cards import ModelCard
 from pipelines.modelling.tables import MlTable
-
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "holidays")
 
 MODEL_REGISTRY = MlTable(
     "model_registry",
@@ -44,36 +37,17 @@ MODEL_REGISTRY = MlTable(
 )
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One fitted model as the registry keeps it."""
-
-    trained_on: date
-    data_digest: str
-    data_rows: int
-    parameters: Mapping[str, Any]
-    seed: int
-    metrics: Mapping[str, Any]
-
-    @property
-    def model_id(self) -> str:
-        told = [str(self.trained_on), self.data_digest, as_json(self.parameters), self.seed, code_digest(), versions()]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
-def register(connection: duckdb.DuckDBPyConnection, day: date, purpose: str, entry: Entry | None) -> None:
+def register(connection: duckdb.DuckDBPyConnection, day: date, purpose: str, card: ModelCard | None) -> None:
     """Replace the row of the day and purpose; None says that no model was needed."""
     connection.execute("delete from ml.model_registry where as_of = ? and purpose = ?", [day, purpose])
-    if entry is not None:
-        row = [day, purpose, entry.model_id, entry.trained_on, entry.data_digest, entry.data_rows, code_digest()]
-        row += [versions(), as_json(entry.parameters), entry.seed, as_json(entry.metrics)]
-        connection.execute(f"insert into ml.model_registry values ({', '.join('?' * len(row))})", row)
-
-
-def digest_of(rows: pd.DataFrame) -> str:
-    """Digest of the rows of a frame, whatever their order and that of the columns."""
-    hashes = pd.util.hash_pandas_object(rows[sorted(rows.columns)], index=False).to_numpy()
-    return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()[:32]
+    if card is not None:
+        row = card.record() | {"code_digest": code_digest()}
+        told = [str(value) for name, value in sorted(row.items()) if name != "metrics"]
+        model_id = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        row |= {"as_of": day, "purpose": purpose, "model_id": model_id}
+        columns = ", ".join(MODEL_REGISTRY.columns)
+        values = ", ".join(f"${name}" for name in MODEL_REGISTRY.columns)
+        connection.execute(f"insert into ml.model_registry ({columns}) values ({values})", row)
 
 
 @cache
@@ -83,23 +57,3 @@ def code_digest() -> str:
     for path in sorted(Path(models_ml.__file__).parent.glob("*.py")):
         told.update(path.name.encode() + b"\0" + path.read_bytes())
     return told.hexdigest()[:16]
-
-
-@cache
-def versions() -> str:
-    return as_json({name: version(name) for name in LIBRARIES})
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    """JSON with sorted keys; numbers to six digits after the point, NaN and infinity as null."""
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float | np.floating):
-        return round(float(value), 6) if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from models_ml import customers
+from models_ml.cards import Source
 from models_ml.customers_lifetime import LifetimeModel
 from models_ml.customers_spend import SpendModel
 
@@ -60,7 +61,13 @@ def test_neither_names_nor_order_change_a_figure() -> None:
     renamed = known.assign(customer_id=known["customer_id"].map("erased-{}".format)).sample(frac=1, random_state=2)
     one, other = customers.fit(known, DAY), customers.fit(renamed, DAY)
     assert one is not None
+    assert other is not None
     assert one == other
+    assert one.card() == other.card()
+    assert one.card().record()["data_rows"] == len(known)
+    richer = customers.fit(known.assign(revenue=known["revenue"] + 1), DAY)
+    assert richer is not None
+    assert richer.card().data.digest != one.card().data.digest
     left = customers.expectations(one, known, DAY)
     right = customers.expectations(one, renamed, DAY).assign(customer_id=lambda rows: rows["customer_id"].str[7:])
     right = right.set_index("customer_id").loc[left["customer_id"]].reset_index()
@@ -68,7 +75,7 @@ def test_neither_names_nor_order_change_a_figure() -> None:
 
 
 def test_expectations_are_those_of_the_two_models() -> None:
-    model = customers.CustomerModel(DAY, BG, "margin", SpendModel(6.25, 3.74, 15.44))
+    model = customers.CustomerModel(Source("", DAY, 0), BG, "margin", SpendModel(6.25, 3.74, 15.44))
     known = frame(("ann", 3, "2026-01-06", "2026-02-17", 90.0, 30.0), ("bob", 1, "2026-03-31", "2026-03-31", 9.0, -3.0))
     found = customers.expectations(model, known, DAY)
     assert found["p_alive"].tolist() == pytest.approx(BG.alive(customers.histories(known, DAY)), abs=1e-6)
@@ -79,7 +86,7 @@ def test_expectations_are_those_of_the_two_models() -> None:
     undiscounted = found["expected_purchases"] * found["expected_value"]
     assert (found["clv"] < undiscounted).all()
     assert (found["clv"] > undiscounted / 1.1).all()
-    nothing_known = customers.expectations(customers.CustomerModel(DAY, BG, "margin", None), known, DAY)
+    nothing_known = customers.expectations(customers.CustomerModel(Source("", DAY, 0), BG, "margin", None), known, DAY)
     assert nothing_known["clv"].isna().all()
 
 
@@ -91,7 +98,7 @@ def test_the_hold_out_is_half_of_the_history_and_at_most_half_a_year(first: str,
 
 
 def test_grades_count_what_came_by_number_of_repeats() -> None:
-    model = customers.CustomerModel(date(2026, 1, 6), BG, "revenue", None)
+    model = customers.CustomerModel(Source("", date(2026, 1, 6), 0), BG, "revenue", None)
     before = frame(
         ("ann", 1, "2026-01-06", "2026-01-06", 1.0, 0.0),
         ("bob", 1, "2025-12-30", "2025-12-30", 1.0, 0.0),

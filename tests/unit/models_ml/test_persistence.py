@@ -75,15 +75,17 @@ def test_equal_data_have_equal_cards_and_other_data_do_not(panel: pd.DataFrame, 
     for column, row in (("quantity", 3), ("kind", panel.index[-1])):
         other = panel.copy()
         other.loc[other["series_id"] == other.loc[row, "series_id"], column] = 7 if column == "quantity" else "other"
-        assert engine.fit(other, origin=ORIGIN, horizon=7).card().data_digest != again.data_digest
+        assert engine.fit(other, origin=ORIGIN, horizon=7).card().data.digest != again.data.digest
 
 
-def test_a_card_is_one_flat_row(model: engine.Model) -> None:
+def test_a_card_is_one_flat_row(panel: pd.DataFrame, model: engine.Model) -> None:
     record = model.card().record()
     parameters, metrics = json.loads(record["parameters"]), json.loads(record["metrics"])
     assert record["trained_on"] == ORIGIN
-    assert record["series"] == 30
-    assert parameters["horizon"] == 7
-    assert parameters["chosen"] in metrics
-    assert 0 < metrics["trees"]["wape"] < 1
-    assert set(metrics) == set(model.calibrations)
+    known = panel[panel["date"] <= pd.Timestamp(ORIGIN)]
+    assert record["data_rows"] == (known["quantity"] > 0).sum()
+    assert parameters == {"horizon": 7, "season": 7, "quantiles": [0.1, 0.5, 0.9], "country": "DE"}
+    assert metrics["chosen"] in metrics["scores"]
+    assert 0 < metrics["scores"]["trees"]["wape"] < 1
+    assert set(metrics["scores"]) == set(model.calibrations)
+    assert set(json.loads(record["library_versions"])) >= {"numpy", "scikit-learn"}
