@@ -27,13 +27,14 @@ EXAMPLES = {
         select channel_id, count(distinct order_id) as orders, sum(net_amount_base) as net_revenue
         from marts.fct_order_lines where is_revenue group by channel_id order by net_revenue desc
     """,
-    "KPIs as of the newest day": """
-        select v.kpi_id, d.title, v.period_grain, v.period_start, round(v.value, 4) as value, d.unit, v.n
-        from reports.fct_kpi_values as v
-        join reports.dim_kpis as d using (kpi_id)
-        where v.segment_type = 'all' and v.as_of = (select max(as_of) from reports.fct_kpi_values)
-        qualify row_number() over (partition by v.kpi_id, v.period_grain order by v.period_start desc) = 1
-        order by v.kpi_id, v.period_grain
+    "Goals of the company, as of the newest day": """
+        select
+            kpi_id, title, period_start || ' to ' || period_end as period, round(target_value, 2) as target, round(actual_value, 2) as actual,
+            round(projected_end, 2) as projected, status
+        from reports.rpt_goal_progress
+        where segment_type = 'all' and not is_default_target
+            and as_of = (select max(as_of) from reports.rpt_goal_progress)
+        order by kpi_id, period
     """,
     "Largest demand expected in the coming week": """
         select product_id, channel_id, round(sum(mean), 1) as expected, round(sum(p90), 1) as sum_of_p90

@@ -1,8 +1,8 @@
 """Which customers are still customers and what their next year is worth, as of each day, and how right that was.
 
 One row per customer is kept for the newest as-of day of a month, one for the whole company for every as-of day. The
-models are fitted as of the end of the month before, so that the days of a month differ by their customers and not by
-the estimate. How they work is in `models_ml.customers`.
+models are fitted as of the end of the month before, or of the company's first day in its first month, so that the
+days of a month differ by their customers and not by the estimate. How they work is in `models_ml.customers`.
 """
 
 from datetime import date, timedelta
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from models_ml import customers
 from models_ml.customers import ALIVE_FROM, CustomerModel
+from models_ml.engine import training_origin
 from pipelines.modelling.context import Context, keep_newest_of_month
 from pipelines.modelling.tables import MlTable
 
@@ -30,7 +31,7 @@ CUSTOMER_LTV = MlTable(
         "month_start_on": MONTH,
         "customer_id": ("VARCHAR NOT NULL", "Customer number of the company."),
         "purchases": ("BIGINT NOT NULL", "Days with a purchase so far; orders of one day are one purchase."),
-        "p_alive_at_month_start": ("DOUBLE", "The same at the end of the month before; null for new customers."),
+        "p_alive_at_month_start": ("DOUBLE", "The same at the end of trained_on; null for customers who came later."),
         "p_alive": ("DOUBLE NOT NULL", "Probability of being a customer still, 0 to 1."),
         "is_active": ("BOOLEAN NOT NULL", "True when that is at least 0.2."),
         "expected_orders_365d": ("DOUBLE NOT NULL", "Days with a purchase to expect in the next 365 days."),
@@ -49,7 +50,7 @@ CUSTOMER_BASE = MlTable(
         "as_of": AS_OF,
         "customers": ("BIGINT NOT NULL", "Customers who had bought."),
         "active_customers": ("BIGINT NOT NULL", "Those of them who are customers still with probability 0.2 or more."),
-        "active_at_month_start": ("BIGINT NOT NULL", "Customers who were so at the end of the month before."),
+        "active_at_month_start": ("BIGINT NOT NULL", "Customers who were so at the end of trained_on."),
         "newly_inactive": ("BIGINT NOT NULL", "Those of them who are so no more: churn."),
         "expected_orders_365d": ("DECIMAL(24, 4) NOT NULL", "Days with a purchase to expect of all in 365 days."),
         "active_clv_365d_amount_base": ("DECIMAL(24, 4)", "Sum of clv_365d_amount_base over the active."),
@@ -72,7 +73,7 @@ CUSTOMER_LTV_ACCURACY = MlTable(
     {
         "as_of": AS_OF,
         "month_start_on": MONTH,
-        "trained_on": ("DATE NOT NULL", "Day at whose end the model was fitted, with what was known then."),
+        "trained_on": ("DATE NOT NULL", "Last day of the purchases, as known on as_of, that the model was fitted to."),
         "holdout_days": ("INTEGER NOT NULL", "Days after it: half of the history, 182 at most."),
         "repeat_group": ("VARCHAR NOT NULL", "Purchases after the first one by trained_on; all for everyone."),
         "customers": ("BIGINT NOT NULL", "Customers of the group."),
@@ -97,7 +98,7 @@ class CustomerValues:
     def write(self, day: date) -> None:
         is_kept = keep_newest_of_month(self._connection, (CUSTOMER_LTV, CUSTOMER_LTV_ACCURACY), day)
         self._connection.execute("delete from ml.customer_base where as_of = ?", [day])
-        model = self._model(day.replace(day=1) - timedelta(1))
+        model = self._model(self._trained_on(day))
         if model is None:
             return
         values = self._values(model, day)
@@ -105,6 +106,11 @@ class CustomerValues:
         if is_kept:
             self._insert(CUSTOMER_LTV, values.drop(columns="was_active").assign(month_start_on=day.replace(day=1)))
             self._grade(day)
+
+    def _trained_on(self, day: date) -> date:
+        """The day whose model serves `day`, as of demand; of a company that knew no purchase then, `day` itself."""
+        origin = training_origin(day, self._context.profile.starts_on)
+        return day if self._context.purchases.known(origin).empty else origin
 
     def _model(self, day: date) -> CustomerModel | None:
         if day not in self._models:
@@ -140,12 +146,12 @@ class CustomerValues:
         known = self._context.purchases.known(day)
         days = customers.holdout_days(known["first_on"].min().date(), day) if len(known) else 0
         trained_on = day - timedelta(days)
-        model = self._model(trained_on) if days else None
+        # Purchases up to then as they are known now: a company may have delivered years of them on its first day.
+        before = self._context.purchases.known(day, until=trained_on)
+        model = customers.fit(before, trained_on) if days else None
         if model is None:
             return
-        graded = customers.grade(
-            model, self._context.purchases.known(trained_on), self._context.purchases.between(day, trained_on), days
-        )
+        graded = customers.grade(model, before, self._context.purchases.between(day, trained_on), days)
         graded = graded.assign(as_of=day, month_start_on=day.replace(day=1), trained_on=trained_on, holdout_days=days)
         self._insert(CUSTOMER_LTV_ACCURACY, graded)
 

@@ -15,9 +15,9 @@ CUSTOMERS = (
             {
                 "alive": "p_alive not between 0 and 1 or is_active <> (p_alive >= 0.2)",
                 "orders": "not isfinite(expected_orders_365d) or expected_orders_365d < 0",
-                "trained_on": "trained_on >= month_start_on",
+                "trained_on": "trained_on > as_of",
             },
-            "Probabilities and expected orders are such, and the model is older than the month it speaks of.",
+            "Probabilities and expected orders are such, and the model knows nothing of later days.",
         ),
     ),
     _suite(
