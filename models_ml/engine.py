@@ -8,6 +8,7 @@ belong here.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,12 +113,11 @@ class Model:
             self._block(snapshot, name, means[name], speakers == name, wholly=name in told_wholly)
             for name in sorted(means)
         ]
-        forecasts = pd.concat(blocks, ignore_index=True)
-        return forecasts.sort_values([SERIES, "horizon", "model"], kind="stable", ignore_index=True)
+        return _in_order(blocks, panel.series)
 
     def _block(
         self, snapshot: Snapshot, name: str, mean: Floats, is_selected: NDArray[np.bool_], *, wholly: bool
-    ) -> pd.DataFrame:
+    ) -> dict[str, NDArray[Any]]:
         panel, plan = snapshot.panel, self.means.plan
         series, steps = np.nonzero(is_selected | wholly)
         scale, dispersion = spread_of(name, snapshot, mean)
@@ -126,15 +126,15 @@ class Model:
             mean[cells], scale[cells], dispersion[cells], panel.is_whole[series], plan.quantiles
         )
         columns = {
-            SERIES: pd.array(panel.series[series], dtype="str"),
-            "origin": np.datetime64(panel.origin, "s"),
+            SERIES: series,
+            "origin": np.full(len(series), np.datetime64(panel.origin, "s")),
             DATE: panel.dates(panel.last + 1 + steps).astype("datetime64[s]"),
             "horizon": steps + 1,
-            "model": name,
+            "model": np.full(len(series), name, dtype=object),
             "mean": mean[cells],
         }
-        columns |= {quantile_column(level): quantiles[:, index] for index, level in enumerate(plan.quantiles)}
-        return pd.DataFrame(columns | {IS_SELECTED: is_selected[cells]})
+        columns |= {quantile_column(level): quantiles[:, index].copy() for index, level in enumerate(plan.quantiles)}
+        return columns | {IS_SELECTED: is_selected[cells]}
 
 
 def fit(
@@ -231,6 +231,19 @@ def training_origin(as_of: date, first_as_of: date | None = None) -> date:
     """
     month_end = as_of.replace(day=1) - timedelta(days=1)
     return month_end if first_as_of is None else min(max(month_end, first_as_of), as_of)
+
+
+def _in_order(blocks: list[dict[str, NDArray[Any]]], series: NDArray[np.object_]) -> pd.DataFrame:
+    """The blocks of columns, which come by model and number the series, as one frame by series, horizon and model.
+
+    Emptied column by column: with all of them beside the frame a forecast of 30,000 series would take twice the memory.
+    """
+    order = np.lexsort(tuple(np.concatenate([block[name] for block in blocks]) for name in ("horizon", SERIES)))
+    columns: dict[str, Any] = {}
+    for name in list(blocks[0]):
+        columns[name] = np.concatenate([block.pop(name) for block in blocks])[order]
+    columns[SERIES] = pd.array(series[columns[SERIES]], dtype="str")
+    return pd.DataFrame(columns)
 
 
 def _fit_trees(panel: Panel, column: int, plan: Plan) -> trees.Trees | None:
