@@ -1,6 +1,7 @@
-"""Customers of AdventureWorks: who bought when, and how they are scored and grouped, against pandas on the files.
+"""Customers: who bought when, and how they are scored and grouped, against pandas on the files.
 
-The company's dates are days, its currency is one, and no line is a return, so an order is one purchase of one day.
+Most is asked of AdventureWorks: its dates are days, its currency is one, and no line is a return, so an order is one
+purchase of one day. What it lacks, customers who took back, is asked of Online Retail.
 """
 
 from datetime import date, timedelta
@@ -137,9 +138,39 @@ def test_every_customer_is_seen_from_all_sides(
     silent = published.drop(index=buyers.index)
     assert len(silent) > 0
     assert set(silent["orders"]) == {0}
+    assert set(published["return_orders"]) == {0}
     assert set(silent["next_best_action"]) == {"activate"}
     assert silent[["first_ordered_on", "rfm_segment", "clv_365d_amount_base"]].isna().all(axis=None)
     assert set(bought["next_best_action"]) >= {"reward_loyalty", "cross_sell", "win_back_offer", "leave_in_peace"}
+
+
+def test_who_only_took_back_is_neither_a_buyer_nor_to_be_won(online_retail: Home) -> None:
+    """Their purchases are older than the data: no table about buyers has them, the one of all customers says why."""
+    lines = cells(online_retail, "*.csv")
+    lines = lines[lines["CustomerID"] != ""]
+    lines = lines.assign(
+        customer=lines["CustomerID"].str.removesuffix(".0"),
+        is_bought=lines["Quantity"].astype(int) > 0,
+        net=lines["Quantity"].astype(int) * lines["UnitPrice"].astype(float),
+    )
+    orders = lines.groupby(["customer", "InvoiceNo"]).agg(is_bought=("is_bought", "any"), net=("net", "sum"))
+    people = orders.groupby("customer").agg(
+        orders=("is_bought", "sum"), returns=("is_bought", lambda bought: (~bought).sum()), net=("net", "sum")
+    )
+    published = table(online_retail, "from reports.rpt_customer_360").set_index("customer_id").sort_index()
+    assert published.index.tolist() == people.index.tolist()
+    assert published["orders"].tolist() == people["orders"].tolist()
+    assert published["return_orders"].tolist() == people["returns"].tolist()
+    only_back = people[people["orders"] == 0]
+    assert len(only_back) == 33
+    told = published[published["next_best_action"] == "clarify_returns"]
+    assert told.index.tolist() == only_back.index.tolist()
+    np.testing.assert_allclose(told["net_revenue_amount_base"], only_back["net"], atol=0.01)
+    assert told["rfm_segment"].isna().all()
+    assert "activate" not in set(published["next_best_action"])
+    for buyers in ("reports.fct_customer_rfm_monthly", "ml.customer_ltv", "ml.customer_clusters"):
+        known = table(online_retail, f"from {buyers}").query("as_of == as_of.max()")["customer_id"]
+        assert set(known) == set(people.index) - set(only_back.index), buyers
 
 
 def test_lifetime_values_hold_out_what_came(

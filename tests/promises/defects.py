@@ -456,6 +456,7 @@ BREAKS: Mapping[tuple[str, str], tuple[str, str]] = {
         ("buyers_have_a_segment", "rfm_segment = null", "orders > 0"),
         ("late_are_among_deliveries", "late_deliveries = deliveries + 1", "true"),
         ("p_alive_is_a_probability", "p_alive = 1.01", "true"),
+        ("who_returned_is_not_activated", "next_best_action = 'activate'", "orders > 0"),
     ),
     **one(
         "reports.fct_customer_cohorts_monthly",

@@ -40,6 +40,7 @@ traded as (
         as_of,
         customer_id,
         count(bought_on) as orders,
+        count(*) - count(bought_on) as return_orders,
         count(case when bought_on > {{ day_plus('as_of', -365) }} then 1 end) as orders_365d,
         min(bought_on) as first_ordered_on,
         max(bought_on) as last_ordered_on,
@@ -124,6 +125,7 @@ joined as (
         masters.region,
         masters.country_code,
         coalesce(traded.orders, 0) as orders,
+        coalesce(traded.return_orders, 0) as return_orders,
         coalesce(traded.orders_365d, 0) as orders_365d,
         traded.first_ordered_on,
         traded.last_ordered_on,
@@ -179,6 +181,7 @@ select
     region,
     country_code,
     cast(orders as bigint) as orders,
+    cast(return_orders as bigint) as return_orders,
     cast(orders_365d as bigint) as orders_365d,
     first_ordered_on,
     last_ordered_on,
@@ -214,6 +217,7 @@ select
             )
             then 'recover_service'
         when last_late_on > {{ day_plus('as_of', -30) }} then 'apologise_for_delay'
+        when orders = 0 and return_orders > 0 then 'clarify_returns'
         when orders = 0 then 'activate'
         when rfm_segment = 'cannot_lose' then 'win_back_in_person'
         when rfm_segment = 'at_risk' then 'win_back_offer'
