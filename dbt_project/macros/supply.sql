@@ -55,13 +55,33 @@
 
 
 {#
+    What every table, KPI and exception about purchases means by a line that is owed, undated or kept. Each is a condition
+    on one version of a line.
+
+    Cancelled and rejected lines are owed by nobody. Of an undated line all units came and nobody wrote down when, so it is
+    neither on time nor late, and not due (docs/decisions/0017). A line keeps a promise when it comes in full by its day.
+#}
+{% macro is_owed(line) -%}
+    coalesce({{ line }}.status, 'open') not in ('cancelled', 'rejected')
+{%- endmacro %}
+
+{% macro is_undated(line) -%}
+    ({{ line }}.received_on is null and {{ line }}.quantity_ordered > 0
+        and coalesce({{ line }}.quantity_received, 0) >= {{ line }}.quantity_ordered)
+{%- endmacro %}
+
+{% macro is_kept(line, promise) -%}
+    ({{ line }}.received_on <= {{ line }}.{{ promise }} and {{ line }}.quantity_received >= {{ line }}.quantity_ordered)
+{%- endmacro %}
+
+
+{#
     Purchase order lines as known at the end of each of the `days` (a relation with as_of) that bear on the window before
     it: ordered, promised or received in it, or still open. A receipt dated after the as-of day has not happened yet,
-    even where a file that was delivered early tells of it. Cancelled and rejected lines are owed by nobody.
+    even where a file that was delivered early tells of it. Only lines that are owed.
 
     Adds to the columns of the lines: is_ordered (in the window), is_due, is_due_last (first or last promise in it),
-    is_received, is_open, is_open_late (past the first promise) and is_undated. All units of an undated line came, nobody
-    wrote down when: it is neither on time nor late, and not due.
+    is_received, is_open, is_open_late (past the first promise) and is_undated.
 #}
 {% macro purchase_lines_known(days) -%}
 (
@@ -86,8 +106,7 @@
             versions.promised_on,
             coalesce(versions.promised_last_on, versions.promised_on) as last_promised_on,
             case when versions.received_on <= days.as_of then versions.received_on end as received_on,
-            versions.received_on is null and coalesce(versions.quantity_received, 0) >= versions.quantity_ordered
-                and versions.quantity_ordered > 0 as is_undated,
+            {{ is_undated('versions') }} as is_undated,
             versions.quantity_ordered,
             case when versions.received_on is null or versions.received_on <= days.as_of
                 then coalesce(versions.quantity_received, 0) else 0 end as quantity_received,
@@ -100,7 +119,7 @@
         from {{ days }} as days
         inner join {{ ref('int_purchase_order_lines_versioned') }} as versions
             on {{ is_known('versions', 'days') }} and versions.ordered_on <= days.as_of
-        where coalesce(versions.status, 'open') not in ('cancelled', 'rejected')
+        where {{ is_owed('versions') }}
     ) as lines
     where
         received_on is null

@@ -70,6 +70,30 @@ def scorecard(adventureworks: Home) -> pd.DataFrame:
     return table(adventureworks, "from reports.fct_supplier_scorecard_monthly").set_index("supplier_id").sort_index()
 
 
+def test_kpis_and_exceptions_judge_a_supplier_by_the_lines_of_the_scorecard(
+    adventureworks: Home, scorecard: pd.DataFrame
+) -> None:
+    """Lines whose units came on a day nobody wrote down are in none of them: six suppliers have no others."""
+    kpis = table(
+        adventureworks,
+        "select segment_value as supplier_id, numerator, denominator from reports.fct_kpi_values "
+        "where kpi_id = 'SUP-01' and segment_type = 'supplier_id' and period_grain = 'trailing_365d' "
+        f"and as_of = '{TODAY}'",
+    ).set_index("supplier_id")
+    due = scorecard[scorecard["lines_due"] > 0]
+    assert scorecard["lines_undated"].sum() == 52
+    assert set(scorecard.index[scorecard["lines_undated"] > 0]) == set(scorecard.index) - set(due.index)
+    pd.testing.assert_frame_equal(
+        kpis.sort_index().astype(int),
+        due[["lines_otif_first", "lines_due"]].astype(int).set_axis(["numerator", "denominator"], axis=1),
+    )
+    shown = table(adventureworks, f"from reports.rpt_supplier_performance where as_of = '{TODAY}'").set_index(
+        "supplier_id"
+    )
+    assert (shown.loc[due.index, "lines_due"] == due["lines_due"]).all()
+    assert shown.loc[shown.index.difference(due.index), "otif"].isna().all()
+
+
 def test_the_scorecard_is_a_count_on_the_files(scorecard: pd.DataFrame, bought: pd.DataFrame) -> None:
     def count(rows: pd.Series, column: str | None = None) -> list[float]:
         chosen = bought[rows].groupby("supplier")

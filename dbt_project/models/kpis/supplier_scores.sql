@@ -30,15 +30,9 @@ counted as (
         sum(case when is_ordered then 1 else 0 end) as lines_ordered,
         cast(sum(case when is_ordered then spend_base end) as decimal(28, 4)) as spend_base,
         sum(case when is_due then 1 else 0 end) as lines_due,
-        sum(case when is_due and received_on <= promised_on and quantity_received >= quantity_ordered then 1 else 0 end)
-            as lines_otif_first,
+        sum(case when is_due and {{ is_kept('priced', 'promised_on') }} then 1 else 0 end) as lines_otif_first,
         sum(case when is_due_last then 1 else 0 end) as lines_due_last,
-        sum(
-            case
-                when is_due_last and received_on <= last_promised_on and quantity_received >= quantity_ordered then 1
-                else 0
-            end
-        ) as lines_otif_last,
+        sum(case when is_due_last and {{ is_kept('priced', 'last_promised_on') }} then 1 else 0 end) as lines_otif_last,
         sum(case when is_open_late then 1 else 0 end) as lines_open_late,
         sum(case when is_undated then 1 else 0 end) as lines_undated,
         sum(case when is_due then quantity_ordered else 0 end) as units_due,

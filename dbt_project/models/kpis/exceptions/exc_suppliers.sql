@@ -34,7 +34,7 @@ ordered as (
             scope.as_of = rates.as_of
             and lines.currency = rates.currency
             and lines.business_on = rates.business_on
-    where coalesce(lines.status, 'open') not in ('cancelled', 'rejected')
+    where {{ is_owed('lines') }}
     group by scope.as_of, lines.supplier_id
 )
 

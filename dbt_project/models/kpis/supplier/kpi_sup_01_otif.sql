@@ -6,16 +6,11 @@ with facts as (
         as_of_from,
         as_of_to,
         supplier_id,
-        sum(
-            case
-                when received_on <= promised_on and quantity_received >= quantity_ordered then 1
-                else 0
-            end
-        ) as numerator,
+        sum(case when {{ is_kept('lines', 'promised_on') }} then 1 else 0 end) as numerator,
         count(*) as denominator,
         count(*) as n
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'promised_on', longest_window(grains)) }} as lines
-    where coalesce(status, 'open') not in ('cancelled', 'rejected')
+    where {{ is_owed('lines') }} and not {{ is_undated('lines') }}
     group by business_on, as_of_from, as_of_to, supplier_id
 )
 

@@ -12,7 +12,7 @@ with facts as (
         count(*) as n,
         sum({{ lead_days }} * {{ lead_days }}) as squares
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'received_on', longest_window(grains)) }} as lines
-    where coalesce(status, 'open') not in ('cancelled', 'rejected')
+    where {{ is_owed('lines') }}
     group by business_on, as_of_from, as_of_to, supplier_id
 )
 

@@ -16,7 +16,7 @@ with facts as (
         sum({{ spread_of(difference, contract, decimals=7) }}) as products,
         sum({{ spread_of(contract, contract, decimals=7) }}) as denominator_squares
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'ordered_on', longest_window(grains)) }} as lines
-    where contract_unit_price is not null and coalesce(status, 'open') not in ('cancelled', 'rejected')
+    where contract_unit_price is not null and {{ is_owed('lines') }}
     group by business_on, as_of_from, as_of_to, currency, supplier_id
 )
 
