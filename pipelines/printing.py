@@ -29,7 +29,8 @@ EXAMPLES = {
     """,
     "Goals of the company, as of the newest day": """
         select
-            kpi_id, title, period_start || ' to ' || period_end as period, round(target_value, 2) as target, round(actual_value, 2) as actual,
+            kpi_id, title, period_start || ' to ' || period_end as period,
+            round(target_value, 2) as target, round(actual_value, 2) as actual,
             round(projected_end, 2) as projected, status
         from reports.rpt_goal_progress
         where segment_type = 'all' and not is_default_target

@@ -306,7 +306,7 @@ class Register:
             source_path=delivery.source_path,
             delivered_on=delivery.delivered_on,
             content_sha256=content,
-            delivered_bytes=landed.delivered_bytes if landed else 0,
+            delivered_bytes=landed.delivered_bytes if landed else _bytes_of_refused(delivery, error),
             status="refused",
             reason_code=error.reason_code,
             # The ledger is published and logged; a cause may quote the file, such as a first line that is no header.
@@ -378,6 +378,11 @@ def _mark_refusals(file: LedgerFile, marks: Marks) -> None:
     """What was refused on a day is known of it too (KPI DAT-02), also where no row came of the file."""
     if file.records_quarantined and file.delivered_on is not None:
         marks.add(file.feed, {file.delivered_on: file.delivered_on}, 0)
+
+
+def _bytes_of_refused(delivery: Delivery, error: FileRefusedError) -> int:
+    """What is remembered of a file that left no copy: its size, unless it may be read as it is another time."""
+    return 0 if error.reason_code == "unreadable" else delivery.size or 0
 
 
 def _is_read_alike(known: LedgerFile, file: LedgerFile) -> bool:

@@ -1,10 +1,12 @@
 """What the arrival sensor acts on: new files, replaced files, and neither growing nor known ones."""
 
+import gzip
 import os
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from pipelines.arrivals import Arrivals, arrived
 from pipelines.assets.shell import Installation
@@ -66,13 +68,14 @@ def test_a_replaced_file_starts_a_run_of_its_own(tmp_path: Path) -> None:
     assert looked_at_twice(shop).ready[DAY] != before
 
 
-def test_a_refused_file_asks_again_only_when_it_changes(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-    file = shop.put_bytes(PATH, b"")
+@pytest.mark.parametrize(("name", "content"), [("a.csv", b""), ("a.csv.gz", gzip.compress(b"a,b\n")[:-4])])
+def test_a_refused_file_asks_again_only_when_it_changes(tmp_path: Path, name: str, content: bytes) -> None:
+    shop = Shop(tmp_path, orders(path="{delivered_on}/" + name))
+    file = shop.put_bytes(f"{DAY}/{name}", content)
     before = looked_at_twice(shop).ready
     shop.ingest()
     assert not looked_at_twice(shop).ready
-    file.write_bytes((HEADER + line("A")).encode())
+    file.write_bytes(content + (HEADER + line("A")).encode())
     os.utime(file, (2e9, 2e9))
     assert looked_at_twice(shop).ready.keys() == before.keys()
     assert looked_at_twice(shop).ready != before
