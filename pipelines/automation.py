@@ -154,16 +154,19 @@ def check_failure_alert(settings: Settings) -> dg.SensorDefinition:
 
 
 def alert(settings: Settings, log: Logger, text: str) -> None:
-    """Log the text and post it to the webhook as {"text": ...}; a deaf webhook is logged, never raised."""
+    """Log the text and post it to the webhook as {"text": ...}; one that does not take it is logged, never raised."""
     text = redacted(text)
     log.warning(text)
     if not settings.webhook_url:
         return
+    # Neither line says more: the address, which is a secret, is in the text of the errors.
     try:
-        requests.post(settings.webhook_url, json={"text": f"Opscope: {text}"}, timeout=ALERT_TIMEOUT_SECONDS)
+        told = requests.post(settings.webhook_url, json={"text": f"Opscope: {text}"}, timeout=ALERT_TIMEOUT_SECONDS)
     except requests.RequestException as error:
-        # Its text holds the address, which is a secret.
         log.warning(f"the webhook could not be reached: {type(error).__name__}")
+        return
+    if not told.ok:
+        log.warning(f"the webhook did not take it: HTTP status {told.status_code}")
 
 
 def sensors(installation: Installation) -> Sequence[dg.SensorDefinition]:

@@ -1,11 +1,9 @@
 """P19 and P22: no personal value and no secret in anything that is written, after runs that pass and that fail."""
 
 import base64
-import http.server
 import logging
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +24,7 @@ from pipelines.sources.contracts import contracts
 from pipelines.transforms import PARSED
 from tests.promises.canaries import canary, found_below, in_bytes, in_file, in_tables
 from tests.promises.planted import PERSONAL, Planted, personal_columns
+from tests.webhook import webhook
 
 WHERE_PERSONS_ARE = {"raw.customers", "raw.feedback", "raw.suppliers", "ops.quarantine"}
 
@@ -200,27 +199,8 @@ def test_no_secret_is_told_by_errors_reprs_and_logs(
 
 
 def test_the_webhook_gets_no_personal_value_and_no_secret(planted: Planted, evidence: Callable[..., None]) -> None:
-    bodies: list[bytes] = []
-
-    class Receiver(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        settings = Settings(webhook_url=f"http://127.0.0.1:{server.server_port}/services/{canary('hook')}")
-        alert(settings, logging.getLogger("hook"), f"could not post to {settings.webhook_url}")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with webhook(path=f"/services/{canary('hook')}") as (address, bodies):
+        alert(Settings(webhook_url=address), logging.getLogger("hook"), f"could not post to {address}")
     assert bodies
     assert in_bytes(b" ".join(bodies)) == set()
     evidence("P22", "the webhook's own address, told in an alert, does not reach the webhook", trials=1)
