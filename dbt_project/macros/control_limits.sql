@@ -21,3 +21,46 @@
         else expected + mean_deviation {{ sign }} 2.66 * mean_moving_range
     end
 {%- endmacro %}
+
+
+{# Of complaints: how many days are judged, and by how many before them. Whole weeks both, so no weekday is missing. #}
+{% macro complaint_days() -%} {{ return([28, 91]) }} {%- endmacro %}
+
+{# The rows of FBK-04, over all topics and per topic. #}
+{% macro complaint_shares(grains, lag_days=0) -%}
+with overall_facts as (
+    select business_on, as_of_from, as_of_to, complaints as numerator, texts as denominator, texts as n
+    from {{ ref('known_complaints') }}
+    where topic is null
+),
+
+topic_facts as (
+    select business_on, as_of_from, as_of_to, topic, complaints as numerator, texts as denominator, texts as n
+    from {{ ref('known_complaints') }}
+    where topic is not null
+),
+
+overall as (
+    {{ kpi_values('overall_facts', grains, lag_days=lag_days) }}
+),
+
+by_topic as (
+    {{ kpi_values('topic_facts', grains, segments=['topic'], lag_days=lag_days) }}
+)
+
+select * from overall
+union all
+select * from by_topic
+where segment_type = 'topic'
+{%- endmacro %}
+
+{# A share of counts as an angle whose variance is 1 / (4n + 2), whatever the share (Anscombe, Biometrika 35, 1948). #}
+{% macro share_angle(part, whole) -%}
+    asin(sqrt((cast({{ part }} as double) + 0.375) / (cast({{ whole }} as double) + 0.75)))
+{%- endmacro %}
+
+{# Three standard deviations of the difference of two such angles from the expected one, as a share of n. #}
+{% macro share_limit(sign) -%}
+    {%- set angle = 'least(greatest(expected_angle ' ~ sign ~ ' 3 * deviation, 0), acos(0))' -%}
+    least(greatest(((n + 0.75) * sin({{ angle }}) * sin({{ angle }}) - 0.375) / n, 0), 1)
+{%- endmacro %}

@@ -169,3 +169,30 @@ select
     cast(abs(value - expected) * case when is_sum then 1 else cast(denominator as double) end as decimal(28, 4))
         as amount_at_stake_base
 from graded
+union all
+{#- Of shares of counts the spread follows from the counts, and the limits are three standard deviations. #}
+select
+    as_of,
+    kpi_id,
+    segment_type,
+    segment_value,
+    period_grain,
+    period_start,
+    period_end,
+    value,
+    expected,
+    lower_limit,
+    upper_limit,
+    z as robust_z,
+    cast(baseline_days as bigint) as baseline_days,
+    cast(n as bigint) as n,
+    is_insufficient_data,
+    case
+        when is_insufficient_data or abs(z) <= 3 then 'none'
+        when abs(z) >= {{ critical_z }} then 'critical'
+        else 'warning'
+    end as severity,
+    not is_insufficient_data and abs(z) > 3 as is_anomaly,
+    value > expected as is_unfavourable,
+    cast(null as decimal(28, 4)) as amount_at_stake_base
+from {{ ref('complaint_limits') }}

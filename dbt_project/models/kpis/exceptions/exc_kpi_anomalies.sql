@@ -20,15 +20,24 @@ select
     kpis.owner_department,
     case when max(case unfavourable.severity when 'critical' then 1 else 0 end) = 1 then 'critical' else 'warning' end
         as severity,
-    {{ dbt.concat([
-        'min(kpis.title)', "' of '", 'unfavourable.segment_value', "' outside its limits on '", 'cast(count(*) as '
-        ~ dbt.type_string() ~ ')', "' of the last 7 days'"
-    ]) }} as title,
+    case
+        when unfavourable.kpi_id = 'FBK-04'
+            then {{ dbt.concat([
+                'min(kpis.title)', "' of '", 'unfavourable.segment_value', "' above its limit in the last 28 days'"
+            ]) }}
+        else {{ dbt.concat([
+            'min(kpis.title)', "' of '", 'unfavourable.segment_value', "' outside its limits on '", 'cast(count(*) as '
+            ~ dbt.type_string() ~ ')', "' of the last 7 days'"
+        ]) }}
+    end as title,
     cast(sum(unfavourable.amount_at_stake_base) as decimal(28, 4)) as value_at_stake_base,
     min(unfavourable.period_start) as first_seen_on,
     cast(null as date) as due_by,
-    'Look at the day: a file that is late or cut, a closed shop, a price or promotion that went wrong.'
-        as recommended_action,
+    case
+        when unfavourable.kpi_id = 'FBK-04'
+            then 'Read what they write, and tell the department whose doing it is.'
+        else 'Look at the day: a file that is late or cut, a closed shop, a price or promotion that went wrong.'
+    end as recommended_action,
     'reports.fct_kpi_anomalies' as evidence_table,
     {{ evidence_key({
         'kpi_id': 'unfavourable.kpi_id', 'segment_type': 'unfavourable.segment_type',
@@ -39,7 +48,13 @@ inner join {{ ref('dim_kpis') }} as kpis
     on unfavourable.kpi_id = kpis.kpi_id
 left join explained
     on unfavourable.as_of = explained.as_of and unfavourable.kpi_id = explained.kpi_id
-where unfavourable.segment_type <> 'all' or explained.kpi_id is null
+{#- A topic that is emerging is on the list as such. #}
+left join {{ ref('exc_feedback_topics') }} as topics
+    on
+        unfavourable.as_of = topics.as_of
+        and unfavourable.kpi_id = topics.kpi_id
+        and unfavourable.segment_value = topics.entity_id
+where (unfavourable.segment_type <> 'all' or explained.kpi_id is null) and topics.entity_id is null
 group by
     unfavourable.as_of, unfavourable.segment_type, unfavourable.segment_value, unfavourable.kpi_id,
     kpis.owner_department
