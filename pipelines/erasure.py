@@ -25,7 +25,7 @@ from pipelines.quality.checks import run_checks
 from pipelines.quality.report import write_report
 from pipelines.quality.versions import stamp_versions
 from pipelines.release import release
-from pipelines.resources import Warehouse
+from pipelines.resources import Warehouse, in_transaction
 from pipelines.settings import Settings, audit_time
 from pipelines.sources.contracts import Contract, contracts
 from pipelines.sources.landed import LandedCopies
@@ -154,8 +154,7 @@ def _take_out_of_tables(
     connection: duckdb.DuckDBPyConnection, profile: Profile, erased: ErasedPersons, pseudonyms: Sequence[str]
 ) -> int:
     """Raw and quarantine without the persons, in one transaction; how many records changed."""
-    connection.begin()
-    try:
+    with in_transaction(connection):
         feeds = [feed for feed in contracts() if knows_persons(feed)]
         changed = sum(_take_out_of_raw(connection, feed, profile, erased) for feed in feeds)
         changed += sum(_take_out_of_quarantine(connection, feed, profile, erased) for feed in feeds)
@@ -164,10 +163,6 @@ def _take_out_of_tables(
             "insert into ops.erasures values (?, ?, ?, null) on conflict do update set completed_at = null",
             [[pseudonym, audit_time(), changed] for pseudonym in pseudonyms],
         )
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
     return changed
 
 

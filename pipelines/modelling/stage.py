@@ -73,12 +73,11 @@ def build_ml(
         writers = [producer(context) for producer in producers]
         for done, day in enumerate(days):
             progress("forecast", done, len(days))
-            connection.begin()
-            for writer in writers:
-                writer.write(day)
-            stamp_versions(connection, [table.full_name for table in TABLES], [day], run_id)
-            close_scope(connection, "ml", [day])
-            reach("forecast.before_commit")
-            connection.commit()
+            with in_transaction(connection):
+                for writer in writers:
+                    writer.write(day)
+                stamp_versions(connection, [table.full_name for table in TABLES], [day], run_id)
+                close_scope(connection, "ml", [day])
+                reach("forecast.before_commit")
         progress("forecast", len(days), len(days))
     return days

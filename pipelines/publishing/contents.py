@@ -8,6 +8,7 @@ import duckdb
 
 from pipelines.errors import PublishRefusedError
 from pipelines.publishing.digest import Fingerprint, fingerprint, quoted, quoted_table
+from pipelines.resources import in_transaction
 from pipelines.sources.contracts import contracts
 
 SCHEMAS = ("marts", "ml", "reports")
@@ -126,13 +127,8 @@ def write_comments(connection: duckdb.DuckDBPyConnection, target: str, told: Com
         statements.append(f"comment on {place} is '{literal}'")
     if not statements:
         return
-    connection.begin()
-    try:
+    with in_transaction(connection):
         connection.execute("; ".join(statements))
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
 
 
 def log(connection: duckdb.DuckDBPyConnection, entry: LogEntry, catalog: str) -> None:
