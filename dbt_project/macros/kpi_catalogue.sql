@@ -68,3 +68,47 @@
     {%- else -%} {{ dbt.string_literal(dbt.escape_single_quotes(value | string | trim)) }}
     {%- endif -%}
 {%- endmacro %}
+
+
+{# The KPI values of every period and segment as of one day: the newest that has one, beside what was reported first, or
+   the oldest. #}
+{% macro reported_values(as_of) -%}
+{%- set period = 'partition by kpi_id, period_grain, period_start, period_end, segment_type, segment_value' -%}
+with ranked as (
+    select
+        *,
+        {%- if as_of == 'newest' %}
+        first_value(value) over ({{ period }} order by as_of) as first_value,
+        min(as_of) over ({{ period }}) as first_as_of,
+        {%- endif %}
+        row_number() over ({{ period }} order by as_of{{ ' desc' if as_of == 'newest' }}) as choice
+    from {{ ref('fct_kpi_values') }}
+)
+
+select
+    ranked.kpi_id,
+    kpis.title,
+    kpis.unit,
+    ranked.period_grain,
+    ranked.period_start,
+    ranked.period_end,
+    ranked.segment_type,
+    ranked.segment_value,
+    ranked.as_of,
+    ranked.value,
+    ranked.numerator,
+    ranked.denominator,
+    ranked.n,
+    ranked.is_insufficient_data,
+    ranked.ci_low,
+    ranked.ci_high
+    {%- if as_of == 'newest' %},
+    ranked.first_as_of,
+    ranked.first_value,
+    ranked.value is distinct from ranked.first_value as is_restated
+    {%- endif %}
+from ranked
+inner join {{ ref('dim_kpis') }} as kpis
+    on ranked.kpi_id = kpis.kpi_id
+where ranked.choice = 1
+{%- endmacro %}
