@@ -1,4 +1,4 @@
-{# Shares of counts and how sure they are; null where there is nothing to count. #}
+{# Shares of counts, quantiles of observations, and how sure they are; null where there is nothing to count. #}
 
 {% macro share_of(part, whole) -%}
     round(cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0), 9)
@@ -19,4 +19,16 @@
                 6
             )
     end
+{%- endmacro %}
+
+{# The rank of the observation that bounds a quantile in 95 of 100 samples of so many (Campbell and Gardner, Calculating
+   confidence intervals for some non-parametric analyses, BMJ 296, 1988), taken outwards to whole ranks. Few observations
+   have no such rank: it is below 1 or above their number. #}
+{% macro quantile_rank(count, quantile, bound) -%}
+    {%- set reach = 1.959964 * (quantile * (1 - quantile)) ** 0.5 -%}
+    {%- if bound == 'low' -%}
+    floor({{ count }} * {{ quantile }} - {{ reach | round(6) }} * sqrt(cast({{ count }} as double)))
+    {%- else -%}
+    ceil(1 + {{ count }} * {{ quantile }} + {{ reach | round(6) }} * sqrt(cast({{ count }} as double)))
+    {%- endif -%}
 {%- endmacro %}

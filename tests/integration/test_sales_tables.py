@@ -337,6 +337,13 @@ def test_olist_promises_week_by_week(olist: Home) -> None:
         assert row["lines_delivered"] == took.size()[week]
         assert row["days_to_deliver_p50"] == pytest.approx(took.median()[week])
         assert row["days_to_deliver_p90"] == pytest.approx(took.quantile(0.9)[week])
+        days = np.sort(took.get_group(week))
+        for name, quantile in (("p50", 0.5), ("p90", 0.9)):
+            reach = 1.959964 * np.sqrt(len(days) * quantile * (1 - quantile))
+            ranks = (np.floor(len(days) * quantile - reach), np.ceil(1 + len(days) * quantile + reach))
+            for bound, rank in zip(("low", "high"), ranks, strict=True):
+                told = row[f"days_to_deliver_{name}_{bound}"]
+                assert told == days[int(rank) - 1] if 1 <= rank <= len(days) else pd.isna(told)
 
 
 # Demo

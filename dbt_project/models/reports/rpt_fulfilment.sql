@@ -11,6 +11,8 @@
 {%- set weeks = 26 -%}
 {%- set ordered_days = 7 * weeks + 365 -%}
 {%- set segments = [('all', "'all'"), ('channel_id', 'channel_id')] -%}
+{%- set cell = 'as_of, week_start_on, segment_type, segment_value' -%}
+{%- set quantiles = {'p50': 0.5, 'p90': 0.9} -%}
 
 with days as (
     select as_of, month_start_on from {{ snapshot_days() }} as days
@@ -106,18 +108,38 @@ orders as (
 
 {# Times by the week in which the line left or arrived, so that a young week is not made up of its fast lines alone. #}
 {%- for stage in ('shipped', 'delivered') %}
-{{ stage }} as (
+{{ stage }}_lines as (
     {%- for segment, value in segments %}
     select
         as_of, {{ week_of(stage ~ '_on') }} as week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
-        count(*) as lines,
-        percentile_cont(0.5) within group (order by {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }}) as days_p50,
-        percentile_cont(0.9) within group (order by {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }}) as days_p90
+        {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }} as days
     from told
     where {{ stage }}_on is not null and not is_cancelled
-    group by as_of, {{ week_of(stage ~ '_on') }}, {{ value if segment != 'all' else "'all'" }}
     {{- ' union all' if not loop.last }}
     {%- endfor %}
+),
+
+{{ stage }}_ranked as (
+    select
+        *,
+        row_number() over (partition by {{ cell }} order by days) as place,
+        count(*) over (partition by {{ cell }}) as lines
+    from {{ stage }}_lines
+),
+
+{{ stage }} as (
+    select
+        {{ cell }},
+        count(*) as lines,
+        {%- for name, quantile in quantiles.items() %}
+        percentile_cont({{ quantile }}) within group (order by days) as days_{{ name }},
+        {%- for bound in ('low', 'high') %}
+        min(case when place = {{ quantile_rank('lines', quantile, bound) }} then days end) as days_{{ name }}_{{ bound }}
+        {{- ',' if not (loop.last and name == 'p90') }}
+        {%- endfor %}
+        {%- endfor %}
+    from {{ stage }}_ranked
+    group by {{ cell }}
 ),
 {% endfor %}
 cells as (
@@ -148,10 +170,18 @@ side_by_side as (
         coalesce(orders.orders_on_time_uncut, 0) as orders_on_time_uncut,
         coalesce(shipped.lines, 0) as lines_shipped,
         shipped.days_p50 as days_to_ship_p50,
+        shipped.days_p50_low as days_to_ship_p50_low,
+        shipped.days_p50_high as days_to_ship_p50_high,
         shipped.days_p90 as days_to_ship_p90,
+        shipped.days_p90_low as days_to_ship_p90_low,
+        shipped.days_p90_high as days_to_ship_p90_high,
         coalesce(delivered.lines, 0) as lines_delivered,
         delivered.days_p50 as days_to_deliver_p50,
-        delivered.days_p90 as days_to_deliver_p90
+        delivered.days_p50_low as days_to_deliver_p50_low,
+        delivered.days_p50_high as days_to_deliver_p50_high,
+        delivered.days_p90 as days_to_deliver_p90,
+        delivered.days_p90_low as days_to_deliver_p90_low,
+        delivered.days_p90_high as days_to_deliver_p90_high
     from cells
     inner join days
         on
@@ -196,8 +226,16 @@ select
     {{ wilson_bound('orders_on_time_uncut', 'orders_due', 'high') }} as on_time_uncut_order_rate_high,
     cast(lines_shipped as bigint) as lines_shipped,
     days_to_ship_p50,
+    cast(days_to_ship_p50_low as integer) as days_to_ship_p50_low,
+    cast(days_to_ship_p50_high as integer) as days_to_ship_p50_high,
     days_to_ship_p90,
+    cast(days_to_ship_p90_low as integer) as days_to_ship_p90_low,
+    cast(days_to_ship_p90_high as integer) as days_to_ship_p90_high,
     cast(lines_delivered as bigint) as lines_delivered,
     days_to_deliver_p50,
-    days_to_deliver_p90
+    cast(days_to_deliver_p50_low as integer) as days_to_deliver_p50_low,
+    cast(days_to_deliver_p50_high as integer) as days_to_deliver_p50_high,
+    days_to_deliver_p90,
+    cast(days_to_deliver_p90_low as integer) as days_to_deliver_p90_low,
+    cast(days_to_deliver_p90_high as integer) as days_to_deliver_p90_high
 from side_by_side

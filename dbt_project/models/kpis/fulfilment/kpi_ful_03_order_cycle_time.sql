@@ -43,13 +43,12 @@ ranked as (
     from counted
 ),
 
-{# The ranks between which the median lies in 95 of 100 samples (Campbell and Gardner, Calculating confidence intervals for
-   some non-parametric analyses, BMJ 296, 1988), taken outwards to whole ranks. Below six there are none. #}
+{# Below six there are no ranks that bound a median. #}
 bounded as (
     select
         *,
-        floor(total / 2.0 - 0.979982 * sqrt(cast(total as double))) as low_rank,
-        ceil(1 + total / 2.0 + 0.979982 * sqrt(cast(total as double))) as high_rank
+        {{ quantile_rank('total', 0.5, 'low') }} as low_rank,
+        {{ quantile_rank('total', 0.5, 'high') }} as high_rank
     from ranked
 )
 
