@@ -17,9 +17,11 @@
     case {{ kpi_id }} when 'FCS-06' then 4.0 else 0.05 end
 {%- endmacro %}
 
-{# How far a value lies on the wrong side of its target; 0 where it meets it. Columns of one relation. #}
+{# How far a value lies on the wrong side of its target; 0 where it meets it, null where there is none: `greatest` alone
+   would take no value for a good one. Columns of one relation. #}
 {% macro shortfall(value) -%}
     case
+        when {{ value }} is null then null
         when direction = 'up' then greatest(target_value - {{ value }}, 0)
         when direction = 'down' then greatest({{ value }} - target_value, 0)
         else greatest(coalesce(lower_value - {{ value }}, 0), coalesce({{ value }} - upper_value, 0), 0)

@@ -246,6 +246,20 @@ def test_olist_orders_reviews_and_sellers_are_joined(olist: Home) -> None:
     )
 
 
+def test_olist_reconciles_the_days_of_a_dump(olist: Home) -> None:
+    """The dump is one file; its records are told day by day, and those of a month are reconciled in that month."""
+    ((amount, items),) = delivered(
+        olist,
+        """
+        select sum(price::decimal(18, 4)), count(*) from items join orders using (order_id)
+        where order_purchase_timestamp[:10] between '2018-08-04' and '2018-08-31'
+        """,
+        items="olist_order_items_dataset.csv",
+        orders="olist_orders_dataset.csv",
+    )
+    assert kpi(olist, "DAT-03", "trailing_28d") == (0, amount, items)
+
+
 def test_olist_every_line_finds_its_seller(olist: Home) -> None:
     assert olist.query(
         """
