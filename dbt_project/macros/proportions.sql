@@ -32,3 +32,12 @@
     ceil(1 + {{ count }} * {{ quantile }} + {{ reach | round(6) }} * sqrt(cast({{ count }} as double)))
     {%- endif -%}
 {%- endmacro %}
+
+{# A quantile, interpolated between its neighbours as percentile_cont does, of a relation of counts: `value` and, per group,
+   how many observations lie `up_to` it and how many `lines` there are. #}
+{% macro quantile_of_counts(value, quantile) -%}
+    {%- set place = '(lines - 1) * ' ~ quantile -%}
+    {%- set below = 'min(case when up_to > floor(' ~ place ~ ') then ' ~ value ~ ' end)' -%}
+    {%- set above = 'min(case when up_to > ceil(' ~ place ~ ') then ' ~ value ~ ' end)' -%}
+    round(cast({{ below }} + max({{ place }} - floor({{ place }})) * ({{ above }} - {{ below }}) as double), 6)
+{%- endmacro %}

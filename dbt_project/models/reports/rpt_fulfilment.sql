@@ -106,15 +106,18 @@ orders as (
     {%- endfor %}
 ),
 
-{# Times by the week in which the line left or arrived, so that a young week is not made up of its fast lines alone. #}
+{# Times by the week in which the line left or arrived, so that a young week is not made up of its fast lines alone: how
+   many lines took how many days, a few rows to read ranks from. #}
 {%- for stage in ('shipped', 'delivered') %}
-{{ stage }}_lines as (
+{{ stage }}_counted as (
     {%- for segment, value in segments %}
     select
         as_of, {{ week_of(stage ~ '_on') }} as week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
-        {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }} as days
+        {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }} as days,
+        count(*) as n
     from told
     where {{ stage }}_on is not null and not is_cancelled
+    group by as_of, {{ week_of(stage ~ '_on') }}, days, {{ value if segment != 'all' else "'all'" }}
     {{- ' union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -122,19 +125,22 @@ orders as (
 {{ stage }}_ranked as (
     select
         *,
-        row_number() over (partition by {{ cell }} order by days) as place,
-        count(*) over (partition by {{ cell }}) as lines
-    from {{ stage }}_lines
+        cast(sum(n) over (
+            partition by {{ cell }} order by days rows between unbounded preceding and current row
+        ) as bigint) as up_to,
+        cast(sum(n) over (partition by {{ cell }}) as bigint) as lines
+    from {{ stage }}_counted
 ),
 
 {{ stage }} as (
     select
         {{ cell }},
-        count(*) as lines,
+        max(lines) as lines,
         {%- for name, quantile in quantiles.items() %}
-        percentile_cont({{ quantile }}) within group (order by days) as days_{{ name }},
+        {{ quantile_of_counts('days', quantile) }} as days_{{ name }},
         {%- for bound in ('low', 'high') %}
-        min(case when place = {{ quantile_rank('lines', quantile, bound) }} then days end) as days_{{ name }}_{{ bound }}
+        {%- set rank = quantile_rank('lines', quantile, bound) %}
+        min(case when {{ rank }} >= 1 and up_to >= {{ rank }} then days end) as days_{{ name }}_{{ bound }}
         {{- ',' if not (loop.last and name == 'p90') }}
         {%- endfor %}
         {%- endfor %}
