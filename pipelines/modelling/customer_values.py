@@ -16,6 +16,7 @@ from models_ml import customers
 from models_ml.customers import ALIVE_FROM, CustomerModel
 from models_ml.engine import training_origin
 from pipelines.modelling.context import Context, keep_newest_of_month
+from pipelines.modelling.registry import register
 from pipelines.modelling.tables import MlTable
 
 AS_OF = ("DATE NOT NULL", "Day at whose end everything used was known.")
@@ -99,6 +100,7 @@ class CustomerValues:
         is_kept = keep_newest_of_month(self._connection, (CUSTOMER_LTV, CUSTOMER_LTV_ACCURACY), day)
         self._connection.execute("delete from ml.customer_base where as_of = ?", [day])
         model = self._model(self._trained_on(day))
+        register(self._connection, day, CUSTOMER_BASE.name, None if model is None else model.card())
         if model is None:
             return
         values = self._values(model, day)

@@ -198,5 +198,16 @@ def test_lifetime_values_hold_out_what_came(
     assert parts["customers"].sum() == whole.customers
 
 
+def test_the_models_behind_the_values_are_registered(adventureworks: Home, purchases: pd.DataFrame) -> None:
+    """One row per night that had a model, and what it learnt from is counted here."""
+    registered = table(adventureworks, "from ml.model_registry where purpose = 'customer_base' order by as_of")
+    base = table(adventureworks, "from ml.customer_base order by as_of")
+    assert len(base) > 0
+    assert registered[["as_of", "trained_on"]].to_numpy().tolist() == base[["as_of", "trained_on"]].to_numpy().tolist()
+    for row in registered.itertuples():
+        known = purchases[purchases["day"] <= pd.Timestamp(_day(row.trained_on))]
+        assert row.data_rows == known["customer"].nunique()
+
+
 def _day(value: Any) -> date:
     return pd.Timestamp(value).date()
