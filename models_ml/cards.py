@@ -34,7 +34,7 @@ class Source:
 
     @classmethod
     def of_panel(cls, panel: Panel) -> "Source":
-        """Ids, demand, first periods, attributes and what was known ahead."""
+        """Ids, demand, stock-outs, first periods, attributes and what was known ahead."""
         told = hashlib.blake2b(digest_size=16)
         told.update(json.dumps([str(panel.origin), panel.cadence.season, panel.series.tolist()]).encode())
         told.update(np.asarray(panel.first, dtype="<i8").tobytes())
@@ -46,6 +46,8 @@ class Source:
             told.update(name.encode())
             for row in numbers.T:
                 told.update(np.asarray(row, dtype="<f4").tobytes())
+        if panel.censored is not None:
+            told.update(np.packbits(panel.censored).tobytes())
         return cls(told.hexdigest(), panel.origin, int(np.count_nonzero(panel.values)))
 
     @classmethod

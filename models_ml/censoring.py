@@ -21,7 +21,8 @@ from models_ml.periods import Floats, Ints
 ROUNDS = 60
 # Rounds stop when the total moves by less than this share.
 TOLERANCE = 1e-5
-# Periods of the series' overall level that its local level is drawn towards.
+# Periods of the series' overall level that its local level is drawn towards, and of its sales that the former is: of a
+# series that sold out on nearly all of its few days any level, however high, would be likely.
 PRIOR_PERIODS = 4.0
 # Periods of the panel's profile that a series' own profile is drawn towards, per phase.
 PROFILE_PRIOR = 8.0
@@ -51,9 +52,9 @@ def unconstrain(history: pd.DataFrame, *, season: int = 7, strictly_above: bool 
     Raises:
         FrameError: as `frames.validated` raises it; `is_censored` is missing or null.
     """
-    rows = validated(history)
-    if IS_CENSORED not in rows.columns or rows[IS_CENSORED].isna().any():
-        raise FrameError("is_censored: missing or null in some rows. Say for every row whether stock ran out.")
+    rows = validated(history.drop(columns=UNCONSTRAINED, errors="ignore"))
+    if IS_CENSORED not in rows.columns:
+        raise FrameError("is_censored is missing. Say for every row whether stock ran out.")
     if rows.empty or not rows[IS_CENSORED].any():
         return rows.assign(**{UNCONSTRAINED: rows[QUANTITY]})
     panel = Panel.of(rows, rows[DATE].max().date(), season, whole=True)
@@ -114,7 +115,7 @@ class _Demand:
         mean = np.ones_like(demand)
         for _ in range(2):
             shape = profile[:, phase] * np.where(self.promotion, lift, 1.0)
-            level = _local_level(demand, weights, shape, self._half_width())
+            level = _local_level(demand, self.sales, weights, shape, self._half_width())
             profile = _profile(demand, weights, level * np.where(self.promotion, lift, 1.0), phase)
             mean = level * profile[:, phase]
             on, off = weights * self.promotion, weights * ~self.promotion
@@ -140,12 +141,14 @@ class _Demand:
         return np.asarray(np.clip(own, LEAST_DISPERSION, MOST_DISPERSION))
 
 
-def _local_level(demand: Floats, weights: Floats, shape: Floats, half_width: int) -> Floats:
+def _local_level(demand: Floats, sales: Floats, weights: Floats, shape: Floats, half_width: int) -> Floats:
     """Demand over shape in a window around each period, drawn to the series' own ratio over all periods."""
-    sold, expected = demand * weights, shape * weights
-    overall = sold.sum(axis=1, keepdims=True) / np.maximum(expected.sum(axis=1, keepdims=True), 1e-9)
-    near_sold, near_expected = (_window_sums(each, half_width) for each in (sold, expected))
-    return np.asarray((near_sold + PRIOR_PERIODS * overall) / (near_expected + PRIOR_PERIODS))
+    wanted, expected = demand * weights, shape * weights
+    total = expected.sum(axis=1, keepdims=True)
+    sold = (sales * weights).sum(axis=1, keepdims=True) / np.maximum(total, 1e-9)
+    overall = (wanted.sum(axis=1, keepdims=True) + PRIOR_PERIODS * sold) / (total + PRIOR_PERIODS)
+    near_wanted, near_expected = (_window_sums(each, half_width) for each in (wanted, expected))
+    return np.asarray((near_wanted + PRIOR_PERIODS * overall) / (near_expected + PRIOR_PERIODS))
 
 
 def _window_sums(values: Floats, half_width: int) -> Floats:

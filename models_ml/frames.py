@@ -7,7 +7,9 @@ History, one row per series and period:
     date        the day, the first day of the week's label, or the first of the month
     quantity    demand, finite and not negative; a period without a row is a period without demand
     price, promotion, holiday   optional numbers, see below
-    is_censored, unconstrained_quantity     optional, see `models_ml.censoring`; the engine reads neither
+    is_censored, unconstrained_quantity     optional, see `models_ml.censoring`: whether stock ran out, so that quantity
+                is only what demand was at least, and what it is estimated to have been. The engine learns from the
+                estimate, and judges neither itself nor forecasts by such a period
     any other column            a static attribute of the series (text); its last value counts
 
 Known ahead, a frame of its own because it may reach past the origin while demand may not: `series_id`, `date` and any
@@ -93,7 +95,9 @@ def known_rows(history: pd.DataFrame, origin: date | None = None) -> pd.DataFram
     if kept[SERIES].isna().any():
         raise FrameError("series_id: some rows have none. Give every row the series it belongs to.")
     _require_text(kept, static_attributes(history))
-    return kept.assign(quantity=_quantities(kept[QUANTITY]))
+    kept = kept.assign(quantity=_quantities(kept[QUANTITY]))
+    _require_told(kept)
+    return kept
 
 
 def known_ahead_rows(known_ahead: pd.DataFrame) -> pd.DataFrame:
@@ -153,6 +157,15 @@ def _quantities(column: "pd.Series[float]") -> "pd.Series[float]":
             "quantity: null, infinite or negative values. Give demand: returns belong elsewhere, unknown periods out."
         )
     return numbers
+
+
+def _require_told(history: pd.DataFrame) -> None:
+    if IS_CENSORED in history.columns and history[IS_CENSORED].isna().any():
+        raise FrameError("is_censored: null in some rows. Say for every row whether stock ran out, or leave it out.")
+    if UNCONSTRAINED in history.columns:
+        demand = pd.to_numeric(history[UNCONSTRAINED]).to_numpy(dtype=np.float64)
+        if not np.isfinite(demand).all() or (demand < history[QUANTITY].to_numpy()).any():
+            raise FrameError("unconstrained_quantity: null, infinite or below quantity. Give the demand behind sales.")
 
 
 def _require_text(history: pd.DataFrame, names: Sequence[str]) -> None:

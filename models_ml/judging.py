@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models_ml import metrics, selection
 from models_ml.calibration import Calibration, Errors
@@ -112,15 +113,20 @@ def _scaled_errors(snapshot: Snapshot, mean: Floats) -> Floats:
     return np.asarray((actual[alive] - expected) / np.sqrt(expected))
 
 
+def _is_seen(snapshot: Snapshot, periods: int) -> NDArray[np.bool_]:
+    """Whether demand was seen: of series that had begun, in the periods after the snapshot with stock left."""
+    begun = np.broadcast_to((snapshot.ages > 0)[:, None], (len(snapshot.ages), periods))
+    censored = snapshot.panel.censored
+    return begun if censored is None else begun & ~censored[:, snapshot.column + 1 : snapshot.column + 1 + periods]
+
+
 def _kept(snapshots: list[Snapshot], horizon: int) -> list[_Kept]:
     known = [came_true(snapshot, horizon) for snapshot in snapshots]
-    cells = sum(
-        int((snapshot.ages > 0).sum()) * actual.shape[1] for snapshot, actual in zip(snapshots, known, strict=True)
-    )
-    share = min(1.0, MOST_ERRORS / max(cells, 1))
+    seen = [_is_seen(snapshot, actual.shape[1]) for snapshot, actual in zip(snapshots, known, strict=True)]
+    share = min(1.0, MOST_ERRORS / max(sum(int(np.count_nonzero(each)) for each in seen), 1))
     kept = []
-    for snapshot, actual in zip(snapshots, known, strict=True):
-        series, steps = np.nonzero(np.broadcast_to((snapshot.ages > 0)[:, None], actual.shape))
+    for snapshot, actual, is_seen in zip(snapshots, known, seen, strict=True):
+        series, steps = np.nonzero(is_seen)
         taken = (np.arange(len(series)) * GOLDEN) % 1.0 < share
         series, steps = series[taken], steps[taken]
         kept.append(_Kept(snapshot, selection.segment_labels(snapshot), series, steps, actual[series, steps]))

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from models_ml.frames import DATE, IS_SELECTED, QUANTITY, SERIES, quantile_column, quantile_levels
+from models_ml.frames import DATE, IS_CENSORED, IS_SELECTED, QUANTITY, SERIES, quantile_column, quantile_levels
 from models_ml.panel import Panel
 from models_ml.periods import Floats
 
@@ -123,12 +123,18 @@ def with_actuals(
     known_through: date | None = None,
     lag: int | None = None,
 ) -> pd.DataFrame:
-    """The forecasts that have come true, with `actual`, `absolute_scale` and `square_scale`."""
+    """The forecasts that have come true, with `actual`, `absolute_scale` and `square_scale`.
+
+    Of periods in which stock ran out none has: sales say only what demand was at least.
+    """
     dates = pd.to_datetime(actuals[DATE]).astype("datetime64[s]")
     latest = pd.Timestamp(known_through) if known_through is not None else dates.max()
     due = forecasts[forecasts[DATE] <= latest]
-    known = actuals[[SERIES, QUANTITY]].assign(**{DATE: dates}).rename(columns={QUANTITY: "actual"})
+    flags = [IS_CENSORED] if IS_CENSORED in actuals.columns else []
+    known = actuals[[SERIES, QUANTITY, *flags]].assign(**{DATE: dates}).rename(columns={QUANTITY: "actual"})
     judged = due.merge(known, on=[SERIES, DATE], how="left", validate="many_to_one")
+    if flags:
+        judged = judged[judged[IS_CENSORED].ne(True)].drop(columns=flags)
     scales = [
         seasonal_scales(actuals, origin.date(), season=season, lag=lag).assign(origin=origin)
         for origin in pd.DatetimeIndex(due["origin"].unique())

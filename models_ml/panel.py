@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from models_ml.frames import (
     DATE,
+    IS_CENSORED,
     KNOWN_AHEAD,
     QUANTITY,
     SERIES,
+    UNCONSTRAINED,
     known_ahead_rows,
     known_numbers,
     known_rows,
@@ -68,12 +70,14 @@ class Panel:
 
     Attributes:
         series: ids in alphabetical order.
-        values: demand, one row per series, one column per period; 0 where no row was delivered.
+        values: demand, one row per series, one column per period; 0 where no row was delivered. Where stock ran out,
+            the estimate if there is one, in whole units for a series that sells in such.
         first: column of each series' first row.
         attributes: static attributes, one row per series.
         origin: date of the last column.
         cadence: the rhythm of the columns.
         known: what is known ahead, by name of `frames.KNOWN_AHEAD`: as `values`, with columns past the origin.
+        censored: as `values`, whether stock ran out; None where it never did, as far as is told.
     """
 
     series: NDArray[np.object_]
@@ -83,6 +87,7 @@ class Panel:
     origin: date
     cadence: Cadence
     known: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    censored: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -120,13 +125,20 @@ class Panel:
         np.minimum.at(first, codes, np.maximum(columns, 0))
         inside = columns >= 0
         values = _matrix(len(series), offset + 1)
-        values[codes[inside], columns[inside]] = rows[QUANTITY].to_numpy()[inside]
+        cells = codes[inside], columns[inside]
+        values[cells] = rows[QUANTITY].to_numpy()[inside]
+        if UNCONSTRAINED in rows.columns:
+            _add_beyond_sales(values, cells, rows[UNCONSTRAINED].to_numpy(dtype=np.float64)[inside])
+        censored = None
+        if IS_CENSORED in rows.columns and rows[IS_CENSORED].any():
+            censored = _matrix(len(series), offset + 1, kind=np.bool_)
+            censored[cells] = rows[IS_CENSORED].to_numpy(dtype=bool)[inside]
         newest = _newest_rows(codes, numbers, len(series))
         attributes = pd.DataFrame(
             {name: _last_values(rows[name], codes, numbers, newest) for name in static_attributes(rows)},
             index=range(len(series)),
         )
-        panel = cls(series, values, first, attributes, origin, cadence)
+        panel = cls(series, values, first, attributes, origin, cadence, censored=censored)
         known = _known(panel, rows, known_ahead, reach)
         return replace(panel, known=known)
 
@@ -172,10 +184,7 @@ class Panel:
     @cached_property
     def is_whole(self) -> NDArray[np.bool_]:
         """Whether all demand of a series comes in whole units, up to the origin."""
-        fractional = np.zeros(len(self.series), dtype=bool)
-        for column in self.values.T:
-            fractional |= column != np.floor(column)
-        return ~fractional
+        return _is_whole(self.values)
 
     @cached_property
     def groups(self) -> dict[str, "Group"]:
@@ -188,6 +197,30 @@ class Panel:
 def _matrix(rows: int, columns: int, kind: Any = np.float64) -> NDArray[Any]:
     """Zeros in column order: whoever reads the periods of all series one after the other reads memory in order."""
     return np.zeros((columns, rows), dtype=kind).T
+
+
+def _is_whole(values: Floats) -> NDArray[np.bool_]:
+    fractional = np.zeros(len(values), dtype=bool)
+    for column in values.T:
+        fractional |= column != np.floor(column)
+    return ~fractional
+
+
+def _add_beyond_sales(values: Floats, cells: tuple[Ints, Ints], demand: Floats) -> None:
+    """Raise sales to demand. Of a series in whole units fractions are carried on until they make one.
+
+    A twentieth of a unit on each of many days is not what is demanded of rare goods: one unit on one of them is.
+    """
+    beyond = demand - values[cells]
+    touched = np.unique(cells[0][beyond > 0])
+    if not len(touched):
+        return
+    place = np.searchsorted(touched, cells[0]).clip(max=len(touched) - 1)
+    inside = touched[place] == cells[0]
+    added = np.zeros((len(touched), values.shape[1]))
+    added[place[inside], cells[1][inside]] = beyond[inside]
+    whole = np.diff(np.floor(np.cumsum(added, axis=1) + 1e-9), axis=1, prepend=0.0)
+    values[touched] += np.where(_is_whole(values[touched])[:, None], whole, added)
 
 
 def _coded(ids: "pd.Series[str]") -> tuple[Ints, NDArray[np.object_]]:

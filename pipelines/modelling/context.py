@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.modelling.demand import Demand
 from pipelines.modelling.purchases import Purchases
+from pipelines.modelling.stock_outs import LocationDemand
 from pipelines.modelling.tables import MlTable
 from pipelines.settings import Settings
 from pipelines.sources.profiles import Profile
@@ -39,7 +40,12 @@ class Context:
     @cached_property
     def demand(self) -> Demand:
         """Demand, read once a run, for whoever asks first."""
-        return Demand(self.connection, self.settings, last=self.last)
+        return Demand(self.connection, self.settings, self.location_demand, last=self.last)
+
+    @cached_property
+    def location_demand(self) -> LocationDemand:
+        """Sales and demand per location, read once a run, for whoever asks first."""
+        return LocationDemand(self.connection, last=self.last)
 
     @cached_property
     def purchases(self) -> Purchases:

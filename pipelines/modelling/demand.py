@@ -8,10 +8,9 @@ from datetime import date
 import duckdb
 import pandas as pd
 
+from pipelines.modelling.stock_outs import HISTORY_DAYS, LocationDemand
 from pipelines.settings import Settings
 
-# Forecasting looks this far back; older demand says nothing that two years do not.
-HISTORY_DAYS = 731
 # Between product and channel in a series id; no delivered value can hold it, control characters are refused.
 SEPARATOR = "\x1f"
 
@@ -23,8 +22,11 @@ class Demand:
     known on that day.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Settings, *, last: date) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, settings: Settings, locations: LocationDemand, *, last: date
+    ) -> None:
         self._connection = connection
+        self._locations = locations
         self._settings = settings
         self._known: tuple[date, pd.DataFrame] | None = None
         connection.execute(
@@ -47,9 +49,10 @@ class Demand:
     def _read(self, day: date) -> pd.DataFrame:
         """Demand per series and business day as known at the end of `day`, with the attributes of the series.
 
-        The frame is the engine's history frame. Beyond `forecast_series` series, those with the most demand in the last
-        year are kept.
+        The frame is the engine's history frame: sales, and where stock ran out the demand behind them. Beyond
+        `forecast_series` series, those with the most demand in the last year are kept.
         """
+        self._locations.know_beyond_sales(day)
         return self._connection.execute(
             """
             with known as (
@@ -74,9 +77,22 @@ class Demand:
                 select product_id, coalesce(category, '(none)') as category
                 from intermediate.int_products_versioned
                 where known_from <= $day and (known_to is null or known_to > $day)
+            ), sold as (
+                from known semi join largest using (series_id)
+            ), held_back as (
+                select series_id, product_id, channel_id, date, held_back
+                from (select series_id, product_id, channel_id, min(date) as first_on from sold group by all)
+                inner join (select * rename (ordered_on as date) from beyond_sales) using (product_id, channel_id)
+                where date > first_on
             )
-            select known.*, coalesce(products.category, '(unknown)') as category
-            from known semi join largest using (series_id) left join products using (product_id)
+            select
+                series_id, product_id, channel_id, date,
+                coalesce(quantity, 0) as quantity,
+                held_back is not null as is_censored,
+                coalesce(quantity, 0) + coalesce(held_back, 0) as unconstrained_quantity,
+                coalesce(products.category, '(unknown)') as category
+            from sold full join held_back using (series_id, product_id, channel_id, date)
+            left join products using (product_id)
             order by series_id, date
             """,
             {"separator": SEPARATOR, "day": day, "history": HISTORY_DAYS, "series": self._settings.forecast_series},

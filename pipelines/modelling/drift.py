@@ -83,7 +83,7 @@ def changes(history: pd.DataFrame) -> pd.DataFrame:
     """
     if history.empty:
         return pd.DataFrame()
-    last = history["date"].max()
+    last = history.loc[history["quantity"] > 0, "date"].max()
     reference_days = min((last - history["date"].min()).days + 1 - CURRENT_DAYS, REFERENCE_DAYS) // 7 * 7
     if reference_days < LEAST_REFERENCE_DAYS:
         return pd.DataFrame()

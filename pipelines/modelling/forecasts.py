@@ -14,8 +14,9 @@ from models_ml import engine
 from models_ml.cards import ModelCard
 from models_ml.frames import quantile_column
 from pipelines.modelling.context import Context
-from pipelines.modelling.demand import HISTORY_DAYS, SEPARATOR
+from pipelines.modelling.demand import SEPARATOR
 from pipelines.modelling.registry import MODEL_REGISTRY, register
+from pipelines.modelling.stock_outs import HISTORY_DAYS
 from pipelines.modelling.tables import MlTable
 
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
@@ -37,13 +38,13 @@ DEMAND_FORECASTS = MlTable(
         "is_selected": ("BOOLEAN NOT NULL", "True for the one model whose forecast stands for this series and day."),
         "trained_on": ("DATE NOT NULL", "Day at whose end the model was fitted."),
     },
-    deps=("marts.fct_order_lines",),
+    deps=("marts.fct_order_lines", "marts.fct_inventory_snapshot_daily"),
     owner="team:demand-planning",
 )
 
 
 class DemandForecasts:
-    """Fits once per training day, forecasts once per as-of day.
+    """Fits once per training day, forecasts once per as-of day, from the demand behind sales where stock ran out.
 
     No company delivers prices or promotions ahead of their day, so nothing known ahead is used but the calendar.
     """

@@ -42,8 +42,8 @@ PAIRED = {
 
 FORECAST_ACCURACY = MlTable(
     "forecast_accuracy",
-    "One row per as-of day, model, horizon and segment: forecasts of the last 28 target days against demand as known. "
-    "Sums add up over horizons and segments; ratios are of this row.",
+    "One row per as-of day, model, horizon and segment: forecasts of the last 28 target days against demand as known, "
+    "but for days on which stock ran out. Sums add up over horizons and segments; ratios are of this row.",
     AS_OF | MODEL | LAG | SEGMENT | SUMS | RATIOS,
     deps=("ml.demand_forecasts",),
     owner=OWNER,

@@ -1,25 +1,18 @@
 """Demand behind sales, as of each day: what would have been sold on days when stock ran out.
 
-How it is estimated is `models_ml.censoring`'s business. When stock ran out is read from the inventory levels as known;
-a company that delivers none has no rows here, as nobody can say which of its sales were cut short.
+How it is found is said in `stock_outs`; demand forecasts learn from the same estimate.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import ClassVar
 
-import pandas as pd
 import pyarrow as pa
 
-from models_ml import censoring
-from models_ml.frames import UNCONSTRAINED
 from pipelines.modelling.context import Context, keep_newest_of_month
-from pipelines.modelling.demand import SEPARATOR
 from pipelines.modelling.tables import MlTable
 
 # What is told, at least; the whole month up to the as-of day where that is longer, so that months leave no gap.
 TOLD_DAYS = 28
-# Half a year of sales tells the level and the week of a series.
-HISTORY_DAYS = 182
 
 UNCONSTRAINED_DEMAND = MlTable(
     "unconstrained_demand",
@@ -44,46 +37,18 @@ UNCONSTRAINED_DEMAND = MlTable(
 
 
 class UnconstrainedDemand:
-    """Reads sales and stock-outs per location once, and estimates demand as of the newest day of each month."""
+    """Tells sales and demand per location as of the newest day of each month."""
 
     tables: ClassVar[tuple[MlTable, ...]] = (UNCONSTRAINED_DEMAND,)
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._connection = context.connection
-        span = {"first": context.first - timedelta(days=HISTORY_DAYS), "last": context.last}
-        self._connection.execute(
-            """
-            create or replace temp table location_sales as
-            with lines as (
-                from intermediate.int_order_lines_versioned
-                where ordered_on between $first and $last and known_from <= $last and location_id is not null
-            )
-            select product_id, location_id, ordered_on, known_from as known_on, demand_quantity as quantity from lines
-            union all
-            select product_id, location_id, ordered_on, known_to, -demand_quantity from lines where known_to <= $last
-            """,
-            span,
-        )
-        self._connection.execute(
-            """
-            create or replace temp table stock_levels as
-            select
-                product_id, location_id, measured_on, known_from, known_to,
-                quantity_on_hand - coalesce(quantity_allocated, 0) <= 0 as is_out
-            from intermediate.int_inventory_levels_versioned
-            where measured_on between $first and $last and known_from <= $last
-            """,
-            span,
-        )
 
     def write(self, day: date) -> None:
         if not keep_newest_of_month(self._connection, self.tables, day):
             return
-        sales = self.known_sales(day)
-        if sales.empty:
-            return
-        estimated = censoring.unconstrain(sales.drop(columns=["product_id", "location_id"]))
-        demand = estimated[["series_id", "date", UNCONSTRAINED]].merge(sales, on=["series_id", "date"])
+        demand = self._context.location_demand.known(day)
         self._connection.register("estimated", pa.Table.from_pandas(demand, preserve_index=False))
         self._connection.execute(
             f"""
@@ -91,7 +56,7 @@ class UnconstrainedDemand:
             select
                 $day as as_of, date_trunc('month', $day)::date as month_start_on, date::date as demand_on,
                 product_id, location_id, quantity::decimal(18, 3) as sales_quantity,
-                round({UNCONSTRAINED}, 6) as demand_quantity, is_censored
+                unconstrained_quantity as demand_quantity, is_censored
             from estimated
             where date::date >= least(date_trunc('month', $day)::date, $day - {TOLD_DAYS - 1})
                 and (quantity > 0 or is_censored)
@@ -100,34 +65,3 @@ class UnconstrainedDemand:
             {"day": day},
         )
         self._connection.unregister("estimated")
-
-    def known_sales(self, day: date) -> pd.DataFrame:
-        """Sales and stock-outs per product, location and day as known, as the frame `models_ml.censoring` reads.
-
-        Only products whose stock is told at a location are in it; days without sales are, if stock ran out on them.
-        """
-        return self._connection.execute(
-            """
-            with sold as (
-                select product_id, location_id, ordered_on as date, sum(quantity) as quantity
-                from location_sales
-                where known_on <= $day and ordered_on <= $day and ordered_on > $day - $history
-                group by all having sum(quantity) > 0
-            ), levels as (
-                select product_id, location_id, measured_on as date, is_out
-                from stock_levels
-                where known_from <= $day and (known_to is null or known_to > $day)
-                    and measured_on <= $day and measured_on > $day - $history
-            ), told as (
-                select distinct product_id, location_id from levels
-            )
-            select
-                product_id || $separator || location_id as series_id, product_id, location_id, date,
-                coalesce(sold.quantity, 0)::double as quantity, coalesce(levels.is_out, false) as is_censored
-            from sold full join levels using (product_id, location_id, date)
-            semi join told using (product_id, location_id)
-            where sold.quantity is not null or levels.is_out
-            order by series_id, date
-            """,
-            {"separator": SEPARATOR, "day": day, "history": HISTORY_DAYS},
-        ).df()

@@ -29,6 +29,7 @@ HORIZON = 7
 PRODUCTS, CHANNELS = ("P1", "P2", "P3", "P4", "P5"), ("web", "store")
 DEMAND = "intermediate.int_demand_daily_deltas"
 VERSIONS = "intermediate.int_products_versioned"
+LEVELS = "intermediate.int_inventory_levels_versioned"
 # What forecasts and judges demand; customers and feedback have nothing here to read.
 PRODUCERS = (DemandForecasts, ForecastGrades, UnconstrainedDemand, Drift)
 
@@ -103,17 +104,17 @@ def fill(connection: duckdb.DuckDBPyConnection, demand: pd.DataFrame) -> None:
     connection.execute(
         f"""
         create or replace view intermediate.int_order_lines_versioned as
-        select product_id, channel_id as location_id, ordered_on, quantity_delta as demand_quantity,
+        select product_id, channel_id, channel_id as location_id, ordered_on, quantity_delta as demand_quantity,
             known_on as known_from, null::date as known_to
         from {DEMAND}
         """
     )
     connection.execute(
         f"""
-        create or replace table intermediate.int_inventory_levels_versioned as
+        create or replace table {LEVELS} as
         select product_id, channel_id as location_id, ordered_on as measured_on,
             if(day % 9 = 0, 0, 50)::decimal(18, 3) as quantity_on_hand, null::decimal(18, 3) as quantity_allocated,
-            ordered_on + (day % 2)::int as known_from, null::date as known_to
+            ordered_on + ((day + 1) % 2)::int as known_from, null::date as known_to
         from (
             select distinct product_id, channel_id, ordered_on,
                 ordered_on - date '{FIRST}' + length(product_id) + ascii(channel_id) as day
@@ -156,12 +157,13 @@ def made_demand(seed: int) -> pd.DataFrame:
 
 
 def poisons(day: date) -> dict[str, tuple[str, ...]]:
-    """What can become of everything that nobody knew on the day: demand known later, and later versions of products."""
+    """What can become of all that nobody knew on the day: demand, stock levels and versions of products known later."""
     later = f"known_on > date '{day}'"
     return {
         "x1000": (
             f"update {DEMAND} set quantity_delta = quantity_delta * 1000 where {later}",
             f"update {VERSIONS} set category = 'poison' where known_from > date '{day}'",
+            f"update {LEVELS} set quantity_on_hand = 0 where known_from > date '{day}'",
         ),
         "shuffled": (
             f"""
@@ -173,11 +175,13 @@ def poisons(day: date) -> dict[str, tuple[str, ...]]:
                       from {DEMAND} where {later}) as other using (n)
             ) as s where d.rowid = s.row
             """,
+            f"update {LEVELS} set quantity_on_hand = 50 - quantity_on_hand where known_from > date '{day}'",
             f"update {VERSIONS} set known_from = known_from + 5 where known_from > date '{day}'",
             f"update {VERSIONS} set known_to = known_to + 5 where known_to > date '{day}'",
         ),
         "deleted": (
             f"delete from {DEMAND} where {later}",
+            f"delete from {LEVELS} where known_from > date '{day}'",
             f"delete from {VERSIONS} where known_from > date '{day}'",
             f"update {VERSIONS} set known_to = null where known_to > date '{day}'",
         ),

@@ -22,6 +22,7 @@ from models_ml.frames import FrameError
 from pipelines.modelling.demand import Demand
 from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
+from pipelines.modelling.stock_outs import LocationDemand
 from pipelines.quality.checks import run_checks
 from tests.promises.demand import DAYS, DEMAND, FIRST, HORIZON, LAST, Shop, made_demand, open_shop, poisons, rounded
 
@@ -187,6 +188,13 @@ LEAKS = [
         "_read",
         "from known\n            where date > $day - 365",
         "from (select product_id || $separator || channel_id as series_id, quantity from demand)",
+    ),
+    Leak(
+        "stock-outs before anybody told of them",
+        LocationDemand,
+        "_read",
+        "where known_from <= $day and (known_to is null or known_to > $day)",
+        "where true",
     ),
     Leak(
         "a model fitted six weeks later",

@@ -10,10 +10,10 @@ import pytest
 from models_ml import engine, metrics
 from models_ml.frames import DATE, SERIES
 from pipelines.modelling.grades import GRADED_DAYS, SEASON
-from tests.promises.demand import FIRST, HORIZON, LAST, VERSIONS, Shop, made_demand, open_shop
+from tests.promises.demand import FIRST, HORIZON, LAST, LEVELS, VERSIONS, Shop, made_demand, open_shop
 
 DAYS = [LAST - timedelta(days=back) for back in range(35, -1, -1)]
-LEVELS = (0.1, 0.5, 0.9)
+QUANTILES = (0.1, 0.5, 0.9)
 KEY = ["series_id", "origin", "horizon", "model"]
 
 
@@ -24,6 +24,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     prompt = demand[demand["quantity_delta"] > 0].assign(known_on=lambda rows: rows["ordered_on"])
     opened = open_shop(tmp_path_factory.mktemp("graded") / "home", prompt, series=50)
     opened.run(f"delete from {VERSIONS} where known_to is null", f"update {VERSIONS} set known_to = null")
+    # Stock never runs out, as far as is told: demand is sales.
+    opened.run(f"delete from {LEVELS}")
     opened.forecast(DAYS)
     return opened
 
@@ -73,7 +75,7 @@ def test_a_backfill_of_vintages_is_a_backtest(shop: Shop, history: pd.DataFrame,
         chosen,
         training_origin=lambda day: engine.training_origin(day, FIRST),
         horizon=HORIZON,
-        quantiles=LEVELS,
+        quantiles=QUANTILES,
         seed=shop.settings.seed,
         country=shop.profile.country,
     )
