@@ -45,9 +45,8 @@ def register(connection: duckdb.DuckDBPyConnection, day: date, purpose: str, car
         told = [str(value) for name, value in sorted(row.items()) if name != "metrics"]
         model_id = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
         row |= {"as_of": day, "purpose": purpose, "model_id": model_id}
-        columns = ", ".join(MODEL_REGISTRY.columns)
-        values = ", ".join(f"${name}" for name in MODEL_REGISTRY.columns)
-        connection.execute(f"insert into ml.model_registry ({columns}) values ({values})", row)
+        ordered = [row[name] for name in MODEL_REGISTRY.columns]
+        connection.execute(f"insert into ml.model_registry values ({', '.join('?' * len(ordered))})", ordered)
 
 
 @cache

@@ -222,7 +222,7 @@ CUSTOMER_DEFECTS = {
         LTV_ROW,
         alive="p_alive = 1.01",
         orders="expected_orders_365d = -1",
-        trained_on="trained_on = as_of + 1",
+        trained_on=f"trained_on = {JUDGED} + 1",
     ),
     ("customer_base", "parts_of_the_whole"): planted_row(
         "customer_base", BASE_ROW, active="active_customers = 3", churned="newly_inactive = 2"
