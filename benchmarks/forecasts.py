@@ -60,7 +60,8 @@ def _rows(series: int, engine: Measured, naive: Measured, scores: dict[str, Any]
             f"{series:,} series: engine",
             spent,
             f"{series / spent.cpu:,.0f} series per CPU s ({parts}); peak {engine.peak_mb:,.0f} MB, of which "
-            f"{engine.facts['panel_mb']:,.0f} MB to read the panel; {_accuracy(scores['selected'])}",
+            f"{engine.facts['panel_mb']:,.0f} MB to read the panel; {_accuracy(scores['selected'])}; "
+            f"{_accuracy(scores['truth'])} at best",
         ),
         Row(
             f"{series:,} series: seasonal naive",
@@ -107,7 +108,7 @@ def _beside_rivals(python: Path, folder: Path, logs: Path, whole: Measured) -> t
     for model, (home, measured) in runs.items():
         spent, ours = measured.costs[model], scores[home]["selected"]
         size = count if home == local else whole.facts["series"]
-        beside = f"; the engine on the same {_accuracy(ours)}"
+        beside = f"; the engine on the same {_accuracy(ours)}; {_accuracy(scores[home]['truth'])} at best"
         what = f"{size:,} series: {model}"
         rows.append(
             Row(what, spent, f"{size / spent.cpu:,.0f} series per CPU s; {_accuracy(scores[home][model])}{beside}")
@@ -141,11 +142,13 @@ def write_panel(watch: Watch, *, folder: str, series: int) -> None:
     """A panel of products at locations, in `panel.parquet`, and what came after the origin, in `after.parquet`.
 
     Levels are log-normal, so that most series are intermittent; a category has its week and its year; a twentieth of
-    the series shifts its level; demand is negative binomial.
+    the series shifts its level; demand is negative binomial. Beside what came stand the mean and the quantiles that it
+    was drawn from: no forecast can know more.
     """
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from scipy.stats import nbinom
 
     rng = np.random.default_rng(SEED)
     week = rng.dirichlet(np.full(7, 8.0), CATEGORIES) * 7
@@ -169,7 +172,9 @@ def write_panel(watch: Watch, *, folder: str, series: int) -> None:
             ("quantity", pa.float64()),
         ]
     )
-    with pq.ParquetWriter(paths[0], schema) as past, pq.ParquetWriter(paths[1], schema) as future:
+    truth = {"mean": pa.float64(), **{f"q{level:g}": pa.float64() for level in rivals.QUANTILES}}
+    wider = pa.schema([*schema, *truth.items()])
+    with pq.ParquetWriter(paths[0], schema) as past, pq.ParquetWriter(paths[1], wider) as future:
         for begin in range(0, series, WRITTEN_AT_ONCE):
             rows = np.arange(begin, min(begin + WRITTEN_AT_ONCE, series))
             kinds = category[rows]
@@ -189,7 +194,12 @@ def write_panel(watch: Watch, *, folder: str, series: int) -> None:
                     for codes, values in texts.values()
                 ]
                 told = [pa.array(np.tile(dates[taken], len(rows))), pa.array(part.ravel())]
-                writer.write_table(pa.Table.from_arrays([*coded, *told], schema=schema))
+                if writer is future:
+                    drawn_from = mean[:, taken].ravel()
+                    told.append(pa.array(drawn_from))
+                    # Poisson draws whose rate is gamma of shape 2 are negative binomial.
+                    told += [pa.array(nbinom.ppf(level, 2, 2 / (2 + drawn_from))) for level in rivals.QUANTILES]
+                writer.write_table(pa.Table.from_arrays([*coded, *told], schema=writer.schema))
 
 
 def first_series(watch: Watch, *, folder: str, out: str) -> dict[str, int]:
@@ -253,12 +263,15 @@ def seasonal_naive(watch: Watch, *, folder: str) -> None:
 
 
 def judge(watch: Watch, *, folder: str) -> dict[str, Any]:
-    """WAPE, bias and WQL (over .1, .5 and .9, which all tell) of every forecast in the folder, by model."""
+    """WAPE, bias and WQL (over .1, .5 and .9, which all tell) of every forecast in the folder, by model.
+
+    `truth` is the best there can be: the mean and the quantiles that demand was drawn from.
+    """
     import pandas as pd
 
-    after = pd.read_parquet(Path(folder) / "after.parquet", columns=["series_id", "date", "quantity"])
-    actual = after.assign(series_id=after["series_id"].astype(str)).rename(columns={"quantity": "actual"})
-    scores = {}
+    after = pd.read_parquet(Path(folder) / "after.parquet").rename(columns={"quantity": "actual"})
+    actual = after[["series_id", "date", "actual"]].astype({"series_id": str})
+    scores = {"truth": _scores(after)}
     for file in sorted(Path(folder).glob("*.parquet")):
         if file.name in ("panel.parquet", "after.parquet"):
             continue
