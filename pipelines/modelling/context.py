@@ -3,7 +3,7 @@
 What a single producer needs besides belongs to that producer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 
 import duckdb
 
+from models_ml.engine import training_origin
 from pipelines.modelling.demand import Demand
 from pipelines.modelling.purchases import Purchases
 from pipelines.modelling.stock_outs import LocationDemand
@@ -45,12 +46,17 @@ class Context:
     @cached_property
     def location_demand(self) -> LocationDemand:
         """Sales and demand per location, read once a run, for whoever asks first."""
-        return LocationDemand(self.connection, last=self.last)
+        return LocationDemand(self.connection, first=self.first, last=self.last)
 
     @cached_property
     def purchases(self) -> Purchases:
         """What customers bought, read once a run, for whoever asks first."""
         return Purchases(self.connection, last=self.last)
+
+    def training_day(self, day: date, is_known: Callable[[date], bool]) -> date:
+        """The day whose model serves `day`; `day` itself for a company that knew nothing to learn from then."""
+        origin = training_origin(day, self.profile.starts_on)
+        return origin if is_known(origin) else day
 
 
 class Producer(Protocol):

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from models_ml import customers
 from models_ml.customers import ALIVE_FROM, CustomerModel
-from models_ml.engine import training_origin
 from pipelines.modelling.context import Context, keep_newest_of_month
 from pipelines.modelling.registry import register
 from pipelines.modelling.tables import MlTable
@@ -99,7 +98,8 @@ class CustomerValues:
     def write(self, day: date) -> None:
         is_kept = keep_newest_of_month(self._connection, (CUSTOMER_LTV, CUSTOMER_LTV_ACCURACY), day)
         self._connection.execute("delete from ml.customer_base where as_of = ?", [day])
-        model = self._model(self._trained_on(day))
+        purchases = self._context.purchases
+        model = self._model(self._context.training_day(day, lambda origin: not purchases.known(origin).empty))
         register(self._connection, day, CUSTOMER_BASE.name, None if model is None else model.card())
         if model is None:
             return
@@ -108,11 +108,6 @@ class CustomerValues:
         if is_kept:
             self._insert(CUSTOMER_LTV, values.drop(columns="was_active").assign(month_start_on=day.replace(day=1)))
             self._grade(day)
-
-    def _trained_on(self, day: date) -> date:
-        """The day whose model serves `day`, as of demand; of a company that knew no purchase then, `day` itself."""
-        origin = training_origin(day, self._context.profile.starts_on)
-        return day if self._context.purchases.known(origin).empty else origin
 
     def _model(self, day: date) -> CustomerModel | None:
         if day not in self._models:

@@ -73,7 +73,7 @@ class DemandForecasts:
         history = self._context.demand.known(day)
         if history.empty:
             return pd.DataFrame()
-        trained_on = self._trained_on(day)
+        trained_on = self._context.training_day(day, self._can_train)
         forecasts = self._model(trained_on).forecast(history, day)
         product_ids, channel_ids = forecasts["series_id"].str.split(SEPARATOR, n=1, expand=True).to_numpy().T
         columns = {
@@ -88,11 +88,8 @@ class DemandForecasts:
         columns |= {name: forecasts[quantile_column(level)] for name, level in QUANTILES.items()}
         return pd.DataFrame(columns | {"is_selected": forecasts["is_selected"], "trained_on": trained_on})
 
-    def _trained_on(self, day: date) -> date:
-        """The day whose model serves `day`; of a company that knew no demand then, `day` itself."""
-        origin = engine.training_origin(day, self._context.profile.starts_on)
-        is_nothing_known = origin not in self._models and self._context.demand.known(origin).empty
-        return day if is_nothing_known else origin
+    def _can_train(self, day: date) -> bool:
+        return day in self._models or not self._context.demand.known(day).empty
 
     def _model(self, trained_on: date) -> engine.Model:
         if trained_on not in self._models:

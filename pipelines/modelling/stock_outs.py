@@ -4,7 +4,7 @@ How demand is estimated is `models_ml.censoring`'s business. When stock ran out 
 known; of a company that delivers none nothing is told here, as nobody can say which of its sales were cut short.
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import pandas as pd
@@ -14,6 +14,8 @@ from models_ml import censoring
 
 # As far back as forecasting looks: what they learn from is to be demand all along.
 HISTORY_DAYS = 731
+# The model that serves the first day of a run may have been trained on the last day of the month before.
+TRAINING_AGE_DAYS = 31
 # A product that was out of stock for longer than this is no longer asked for where it is kept: nobody is turned away.
 REMEMBERED_DAYS = 28
 # The days before this one are not told anew for each producer; a day's model may be of an earlier day.
@@ -23,9 +25,10 @@ KEPT_DAYS = 2
 class LocationDemand:
     """Reads sales and stock levels per location once, and estimates demand as of whichever day is asked for."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, last: date) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, first: date, last: date) -> None:
         self._connection = connection
         self._known: dict[date, pd.DataFrame] = {}
+        span = {"oldest": first - timedelta(days=TRAINING_AGE_DAYS + HISTORY_DAYS), "last": last}
         connection.execute(
             """
             create or replace temp table stock_levels as
@@ -33,9 +36,9 @@ class LocationDemand:
                 product_id, location_id, measured_on, known_from, known_to,
                 quantity_on_hand - coalesce(quantity_allocated, 0) <= 0 as is_out
             from intermediate.int_inventory_levels_versioned
-            where measured_on <= $last and known_from <= $last
+            where measured_on between $oldest and $last and known_from <= $last
             """,
-            {"last": last},
+            span,
         )
         connection.execute(
             """
@@ -43,7 +46,7 @@ class LocationDemand:
             with lines as (
                 from intermediate.int_order_lines_versioned
                 semi join (select distinct product_id, location_id from stock_levels) using (product_id, location_id)
-                where ordered_on <= $last and known_from <= $last
+                where ordered_on between $oldest and $last and known_from <= $last
             ), deltas as (
                 select product_id, channel_id, location_id, ordered_on, known_from as known_on, demand_quantity
                 from lines
@@ -53,7 +56,7 @@ class LocationDemand:
             )
             select * exclude (demand_quantity), sum(demand_quantity) as quantity from deltas group by all
             """,
-            {"last": last},
+            span,
         )
 
     def known(self, day: date) -> pd.DataFrame:

@@ -19,8 +19,8 @@ import pytest
 
 from models_ml import engine
 from models_ml.frames import FrameError
+from pipelines.modelling.context import Context
 from pipelines.modelling.demand import Demand
-from pipelines.modelling.forecasts import DemandForecasts
 from pipelines.modelling.grades import ForecastGrades
 from pipelines.modelling.stock_outs import LocationDemand
 from pipelines.quality.checks import run_checks
@@ -198,10 +198,10 @@ LEAKS = [
     ),
     Leak(
         "a model fitted six weeks later",
-        DemandForecasts,
-        "_trained_on",
-        "engine.training_origin(day, self._context.profile.starts_on)",
-        "engine.training_origin(day, self._context.profile.starts_on) + timedelta(days=45)",
+        Context,
+        "training_day",
+        "training_origin(day, self.profile.starts_on)",
+        "training_origin(day, self.profile.starts_on) + timedelta(days=45)",
     ),
     Leak(
         "grades against demand as corrected since",
