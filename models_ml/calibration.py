@@ -1,7 +1,12 @@
 """Quantiles from past errors: conformal calibration, conditional on the size and the irregularity of demand.
 
-Errors of earlier origins are scaled and pooled in cells of like series (Mondrian bins of scale by dispersion); a
-quantile is the mean plus the cell's empirical quantile times the scale. How a mean is made does not belong here.
+Errors of earlier origins are divided by the spread that demand of their size has and pooled in cells of like series
+(Mondrian bins of scale by dispersion); a quantile is the mean plus the cell's empirical quantile times the spread. How
+a mean is made does not belong here.
+
+The spread of small demand grows with the root of its size, as counts do, and that of large demand in proportion, as
+levels do (the variance of a negative binomial, mean + mean^2 / k). Few large series share a cell with many small ones
+in a small company: in proportion throughout, they were told the spread of the small.
 
 Demand in whole units is spread evenly over the unit below it before errors are pooled, and quantiles are rounded up:
 the smallest whole number that demand stays at or below with at least the level's probability (Machado & Santos Silva
@@ -21,6 +26,9 @@ DISPERSION_BINS = 6
 FEWEST_IN_CELL = 200
 # A cell with fewer errors than this holds the outer quantiles by chance.
 WANTED_IN_CELL = 500
+# Where the two growths of the spread may be equal, in mean scales: from in proportion throughout to by the root.
+CROSSINGS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+GROUPS_OF_SIZE = 30
 # Every calibration knows these levels; it is asked for any between 0 and 1.
 GRID = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
@@ -37,7 +45,7 @@ class Errors:
     Attributes:
         actual: demand.
         mean: forecast mean.
-        scale: what the error is measured by.
+        scale: the size of demand that the spread of the error depends on.
         dispersion: irregularity of the series.
         is_whole: whether the series' demand comes in whole units.
     """
@@ -59,12 +67,14 @@ class Calibration:
 
     Attributes:
         levels: quantile levels, ascending.
+        crossing: the scale up to which the spread grows rather by the root of the scale, and then in proportion.
         scale_edges: inner borders of the bins of scale.
         dispersion_edges: inner borders of the bins of dispersion.
-        scores: quantiles of (actual - mean) / scale; shape (scale bins, dispersion bins, levels).
+        scores: quantiles of (actual - mean) / spread; shape (scale bins, dispersion bins, levels).
     """
 
     levels: tuple[float, ...]
+    crossing: float
     scale_edges: Floats
     dispersion_edges: Floats
     scores: Floats
@@ -78,18 +88,21 @@ class Calibration:
         """
         levels = tuple(sorted({*levels, *GRID}))
         usable = errors.scale > 0
-        spread = np.random.default_rng(seed).random(len(usable)) * errors.is_whole
-        score = ((errors.actual - spread - errors.mean) / np.where(usable, errors.scale, 1.0))[usable]
-        if len(score) < FEWEST_IN_CELL:
+        below = np.random.default_rng(seed).random(len(usable)) * errors.is_whole
+        error = (errors.actual - below - errors.mean)[usable]
+        if len(error) < FEWEST_IN_CELL:
             ignorance = -np.log1p(-np.asarray(levels)) - 1
-            return cls(levels, np.empty(0), np.empty(0), ignorance.reshape(1, 1, -1))
+            return cls(levels, 0.0, np.empty(0), np.empty(0), ignorance.reshape(1, 1, -1))
         scale, dispersion = errors.scale[usable], errors.dispersion[usable]
-        bins = int(np.clip(len(score) // (WANTED_IN_CELL * DISPERSION_BINS), 1, MOST_SCALE_BINS))
-        scale_edges = _edges(scale, bins)
-        dispersion_edges = _edges(dispersion, DISPERSION_BINS)
+        crossing = _crossing(scale, error)
+        bins = int(np.clip(len(error) // (WANTED_IN_CELL * DISPERSION_BINS), 1, MOST_SCALE_BINS))
+        scale_edges = _scale_edges(scale, bins, WANTED_IN_CELL)
+        dispersion_edges = np.unique(np.quantile(dispersion, np.arange(1, DISPERSION_BINS) / DISPERSION_BINS))
         rows, columns = np.searchsorted(scale_edges, scale), np.searchsorted(dispersion_edges, dispersion)
-        scores = _cell_quantiles(score, rows, columns, (len(scale_edges) + 1, len(dispersion_edges) + 1), levels)
-        return cls(levels, scale_edges, dispersion_edges, scores)
+        score, shape = error / _spread(scale, crossing), (len(scale_edges) + 1, len(dispersion_edges) + 1)
+        return cls(
+            levels, crossing, scale_edges, dispersion_edges, _cell_quantiles(score, rows, columns, shape, levels)
+        )
 
     def quantiles(
         self,
@@ -109,8 +122,8 @@ class Calibration:
             levels: between 0 and 1 (default: all that are held); a level between two held ones lies between theirs.
         """
         rows, columns = np.searchsorted(self.scale_edges, scale), np.searchsorted(self.dispersion_edges, dispersion)
-        spread = self._at(levels)[rows, columns] * scale[..., None]
-        found = np.maximum.accumulate(np.maximum(mean[..., None] + spread, 0.0), axis=-1)
+        error = self._at(levels)[rows, columns] * _spread(scale, self.crossing)[..., None]
+        found = np.maximum.accumulate(np.maximum(mean[..., None] + error, 0.0), axis=-1)
         # What rounding errors leave above a whole number is not the next one.
         whole = np.ceil(found * (1 - 1e-12) - 1e-9)
         return np.where(np.broadcast_to(is_whole, mean.shape)[..., None], np.maximum(whole, 0.0), found)
@@ -131,8 +144,46 @@ class Calibration:
         return np.asarray(self.scores[..., above - 1] * (1 - share) + self.scores[..., above] * share)
 
 
-def _edges(values: Floats, bins: int) -> Floats:
-    return np.unique(np.quantile(values, np.arange(1, bins) / bins))
+def _spread(scale: Floats, crossing: float) -> Floats:
+    """What an error is divided by, in units of demand: its standard deviation but for a factor."""
+    return np.sqrt(scale * (scale + crossing))
+
+
+def _crossing(scale: Floats, error: Floats) -> float:
+    """The crossing with which errors of every size are alike: their mean sizes, over the spread, differ least.
+
+    Sizes are compared in groups that weigh as much for their demand as for their number.
+    """
+    edges = _scale_edges(scale, GROUPS_OF_SIZE, FEWEST_IN_CELL // 2)
+    groups = np.searchsorted(edges, scale)
+    count, demand, size = (np.bincount(groups, weights) for weights in (None, scale, np.abs(error)))
+    told = (count > 0) & (size > 0)
+    if not told.any():
+        return 0.0
+    weights = (count / count.sum() + demand / demand.sum())[told]
+    mean_scale, log_size = (demand[told] / count[told]), np.log(size[told] / count[told])
+
+    def unevenness(crossing: float) -> float:
+        left = log_size - np.log(_spread(mean_scale, crossing))
+        return float(np.average((left - np.average(left, weights=weights)) ** 2, weights=weights))
+
+    return min((float(crossing * scale.mean()) for crossing in CROSSINGS), key=unevenness)
+
+
+def _scale_edges(scale: Floats, bins: int, fewest: int) -> Floats:
+    """Inner borders of bins of like weight, where each error weighs half for itself and half for its demand.
+
+    By number alone the series that sell most would share a bin with those that sell little. No bin has fewer errors
+    than `fewest`, so there may be fewer bins than asked for.
+    """
+    ordered = np.sort(scale)
+    weight = np.cumsum(0.5 + 0.5 * ordered / ordered.mean())
+    borders = [0]
+    for border in np.searchsorted(weight, weight[-1] * np.arange(1, bins) / bins):
+        at = min(int(border), len(ordered) - fewest)
+        if at - borders[-1] >= fewest:
+            borders.append(at)
+    return np.unique(ordered[borders[1:]])
 
 
 def _cell_quantiles(

@@ -29,7 +29,7 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.utils.validation.check_array",
 )
-FORMAT = 2
+FORMAT = 3
 # Entries of the archive carry this date: equal models are equal bytes but for what skops writes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -54,7 +54,9 @@ def save(model: Model) -> bytes:
         "scores": model.scores.to_dict("list"),
         "correlation": model.correlation,
         "learnt_from": asdict(model.learnt_from) | {"trained_on": str(model.learnt_from.trained_on)},
-        "levels": {name: each.levels for name, each in model.calibrations.items()},
+        "calibrations": {
+            name: {"levels": each.levels, "crossing": each.crossing} for name, each in model.calibrations.items()
+        },
     }
     arrays = {
         f"{name}/{part}": getattr(each, part)
@@ -81,7 +83,7 @@ def load(packed: bytes) -> Model:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             document = json.loads(archive.read("model.json"))
             _require_same(document)
-            calibrations = {name: _calibration(archive, name, levels) for name, levels in document["levels"].items()}
+            calibrations = {name: _calibration(archive, name, each) for name, each in document["calibrations"].items()}
             estimator = _estimator(archive.read("trees.skops")) if document["trees"] is not None else None
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as flaw:
         raise ModelFileError(f"no model of this engine: {flaw}. Fit the model again.") from flaw
@@ -114,10 +116,10 @@ def _estimator(packed: bytes) -> Any:
     return loads(packed, trusted=list(TRUSTED))
 
 
-def _calibration(archive: zipfile.ZipFile, name: str, levels: list[float]) -> Calibration:
+def _calibration(archive: zipfile.ZipFile, name: str, told: dict[str, Any]) -> Calibration:
     parts = ("scale_edges", "dispersion_edges", "scores")
     arrays = [np.load(io.BytesIO(archive.read(f"{name}/{part}.npy")), allow_pickle=False) for part in parts]
-    return Calibration(tuple(levels), *arrays)
+    return Calibration(tuple(told["levels"]), told["crossing"], *arrays)
 
 
 def _array_bytes(array: Any) -> bytes:

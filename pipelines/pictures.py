@@ -83,19 +83,15 @@ BY_LAG = """
 """
 # Of sparse demand much lies on a quantile of whole units: right is between the share below it and the share up to it.
 CALIBRATION = """
-    with sold as (
-        select product_id, channel_id, ordered_on, sum(quantity_delta)::double as units
-        from intermediate.int_demand_daily_deltas where known_on <= $as_of group by all
-    ), told as (
-        select unnest([0.1, 0.5, 0.9]) as level, unnest([p10, p50, p90]) as quantile, coalesce(units, 0) as actual
-        from ml.demand_forecasts as forecasts
-        left join sold
-            on sold.product_id = forecasts.product_id and sold.channel_id = forecasts.channel_id
-                and sold.ordered_on = forecasts.target_on
-        where is_selected and target_on > $as_of - $days and target_on <= $as_of
+    with summed as (
+        select
+            sum(n)::double as n, [sum(below_p10_count), sum(below_p50_count), sum(below_p90_count)] as below,
+            [sum(up_to_p10_count), sum(up_to_p50_count), sum(up_to_p90_count)] as up_to
+        from ml.forecast_accuracy where as_of = $as_of and model = 'selected' having sum(n) > 0
     )
-    select level, count(*) as n, avg((actual < quantile)::int) as below, avg((actual <= quantile)::int) as up_to
-    from told group by level order by level
+    select
+        unnest([0.1, 0.5, 0.9]) as level, n, unnest(below)::double / n as below, unnest(up_to)::double / n as up_to
+    from summed order by level
 """
 BY_SEGMENT = """
     select abc || ' ' || demand_class as segment,
@@ -126,7 +122,7 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         fans = _fans(connection, as_of)
         lags = connection.execute(BY_LAG, {"as_of": as_of}).df()
         segments = connection.execute(BY_SEGMENT, {"as_of": as_of}).df()
-        levels = calibration(connection, as_of)
+        levels = connection.execute(CALIBRATION, {"as_of": as_of}).df()
     accuracy = {}
     if len(lags):
         accuracy = {
@@ -139,15 +135,6 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         {"Forecast value added to seasonal naive (WAPE points), by segment": _bars(segments)} if len(segments) else {}
     )
     return ForecastPictures(fans, accuracy, added)
-
-
-def calibration(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
-    """How much of the demand of the last days fell below each quantile in force, and up to it.
-
-    Returns:
-        level, n, below, up_to: a row per nominal level, shares 0 to 1; no row where no forecast has come true.
-    """
-    return connection.execute(CALIBRATION, {"as_of": as_of, "days": SHOWN_DAYS}).df()
 
 
 def as_markdown(pictures: dict[str, str]) -> str:

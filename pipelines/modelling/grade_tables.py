@@ -19,7 +19,16 @@ SUMS = {
     "abs_error_quantity": ("DECIMAL(38,6) NOT NULL", "Sum of absolute errors of the mean forecasts, units."),
     "square_error": ("DECIMAL(38,4) NOT NULL", "Sum of squared errors of the mean forecasts, units squared."),
     "pinball_quantity": ("DECIMAL(38,6) NOT NULL", "Quantile losses of P10, P50 and P90, summed, units."),
-    "inside_interval_count": ("BIGINT NOT NULL", "Targets between P10 and P90."),
+    **{
+        f"{place}_{quantile}_count": ("BIGINT NOT NULL", f"Targets {told} {quantile.upper()}.{reading}")
+        for quantile, reading in (
+            ("p10", " Calibrated: a tenth of n lies between the two counts; of sparse demand much lies on P10 itself."),
+            ("p50", " Calibrated: half of n lies between the two counts."),
+            ("p90", " Calibrated: nine tenths of n lie between the two counts."),
+        )
+        for place, told in (("below", "below"), ("up_to", "below or on"))
+    },
+    "inside_interval_count": ("BIGINT NOT NULL", "Targets from P10 to P90, both included."),
     "scaled_abs_error_quantity": ("DECIMAL(38,6) NOT NULL", "Absolute errors of the series that have a scale, units."),
     "abs_scale_quantity": (
         "DECIMAL(38,6) NOT NULL",

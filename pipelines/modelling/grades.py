@@ -47,7 +47,7 @@ GRADED = """
                 + greatest(0.5 * (coalesce(actuals.quantity, 0) - p50), 0.5 * (p50 - coalesce(actuals.quantity, 0)))
                 + greatest(0.9 * (coalesce(actuals.quantity, 0) - p90), 0.1 * (p90 - coalesce(actuals.quantity, 0)))
             )::decimal(24, 6) as pinball,
-            coalesce(actuals.quantity, 0) between p10 and p90 as is_inside
+            coalesce(actuals.quantity, 0) as came_true, p10, p50, p90
         from ml.demand_forecasts as forecasts
         left join actuals using (product_id, channel_id, target_on)
         anti join beyond_sales as stocked_out
@@ -71,7 +71,10 @@ SERIES_GRADED = """
         product_id, channel_id, horizon_days, model,
         coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
         count(*) as n, sum(actual) as actual, sum(forecast) as forecast, sum(abs_error) as abs_error,
-        sum(square_error) as square_error, sum(pinball) as pinball, count(*) filter (is_inside) as inside,
+        sum(square_error) as square_error, sum(pinball) as pinball,
+        count(*) filter (came_true < p10) as below_p10, count(*) filter (came_true <= p10) as up_to_p10,
+        count(*) filter (came_true < p50) as below_p50, count(*) filter (came_true <= p50) as up_to_p50,
+        count(*) filter (came_true < p90) as below_p90, count(*) filter (came_true <= p90) as up_to_p90,
         coalesce(sum(abs_error) filter (absolute_scale is not null), 0) as scaled_error,
         coalesce(sum(square_error) filter (absolute_scale is not null), 0) as scaled_square,
         count(*) * coalesce(any_value(absolute_scale), 0)::decimal(24, 6) as abs_scale,
@@ -88,9 +91,12 @@ SERIES_GRADED = """
 SUMS = """
     sum(n) as n, sum(actual) as actual_quantity, sum(forecast) as forecast_quantity,
     sum(abs_error) as abs_error_quantity, sum(square_error) as square_error, sum(pinball) as pinball_quantity,
-    sum(inside) as inside_interval_count, sum(scaled_error) as scaled_abs_error_quantity,
-    sum(abs_scale) as abs_scale_quantity, sum(scaled_square) as scaled_square_error,
-    sum(square_scale) as square_scale
+    sum(below_p10) as below_p10_count, sum(up_to_p10) as up_to_p10_count,
+    sum(below_p50) as below_p50_count, sum(up_to_p50) as up_to_p50_count,
+    sum(below_p90) as below_p90_count, sum(up_to_p90) as up_to_p90_count,
+    sum(up_to_p90 - below_p10) as inside_interval_count,
+    sum(scaled_error) as scaled_abs_error_quantity, sum(abs_scale) as abs_scale_quantity,
+    sum(scaled_square) as scaled_square_error, sum(square_scale) as square_scale
 """
 RATIOS = """
     abs_error_quantity / nullif(actual_quantity, 0) as wape,

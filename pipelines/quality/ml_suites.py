@@ -15,7 +15,8 @@ def _grades_possible(*ratios: str) -> Rule:
             "n": "n < 1",
             "abs_error_quantity": "abs_error_quantity < 0",
             "bias": "abs(forecast_quantity - actual_quantity) > abs_error_quantity",
-            "interval": "inside_interval_count not between 0 and n",
+            "interval": "inside_interval_count not between 0 and n "
+            "or inside_interval_count <> up_to_p90_count - below_p10_count",
         }
         | {name: f"not isfinite({name})" for name in ratios},
         "Errors are finite and at least as large as the bias, and no more targets are inside than there are.",

@@ -107,6 +107,19 @@ def test_sums_and_ratios_are_those_of_the_metrics(shop: Shop, history: pd.DataFr
         np.testing.assert_allclose(joined[f"{name}_found"], joined[name], rtol=1e-6, atol=1e-9)
 
 
+def test_quantiles_are_counted_below_and_up_to(shop: Shop, history: pd.DataFrame, vintages: pd.DataFrame) -> None:
+    """By pandas; demand of whole units often lies on its quantile, which is in one count of the two."""
+    due = metrics.with_actuals(graded_window(vintages), history)
+    found = query(shop, f"select * from ml.forecast_accuracy where as_of = '{LAST}' and model <> 'selected'")
+    for level in QUANTILES:
+        told, name = due[f"q{level:g}"], f"p{round(100 * level)}"
+        counts = [found[f"{place}_{name}_count"].sum() for place in ("below", "up_to")]
+        assert counts == [(due["actual"] < told).sum(), (due["actual"] <= told).sum()]
+        assert counts[0] < counts[1]
+    inside = due["actual"].between(due["q0.1"], due["q0.9"]).sum()
+    assert found["inside_interval_count"].sum() == inside
+
+
 def test_the_scale_is_of_the_history_before_the_graded_days(
     shop: Shop, history: pd.DataFrame, vintages: pd.DataFrame
 ) -> None:

@@ -100,7 +100,7 @@ def test_the_planted_best_model_wins() -> None:
     weeks = np.exp(np.cumsum(rng.normal(0, 0.4, (40, 30)), axis=1))
     wandering = long_frame(10 * np.repeat(weeks, 7, axis=1))
     assert engine.fit(wandering, origin=day(202), horizon=7).choice.default == "seasonal_naive"
-    own_weeks = np.tile(rng.uniform(5, 50, (40, 7)), 30)
+    own_weeks = np.tile(np.exp(rng.normal(3, 1.5, (40, 7))), 30)
     steady = long_frame(rng.poisson(own_weeks))
     assert engine.fit(steady, origin=day(200), horizon=7).choice.default == "weekday_mean"
     growing = weekly_panel(growth=0.01)
