@@ -125,9 +125,10 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         levels = connection.execute(CALIBRATION, {"as_of": as_of}).df()
     accuracy = {}
     if len(lags):
+        within = "Share of demand within P10 to P90, by days ahead; 0.8 is right, of few whole units more"
         accuracy = {
             "Error by days ahead (WAPE)": _by_lag(lags, "wape", None),
-            "Share of demand within P10 to P90, by days ahead; 0.8 is right": _by_lag(lags, "coverage", 0.8),
+            within: _by_lag(lags, "coverage", 0.8),
         }
     if len(levels):
         accuracy["Calibration: share of demand below and up to P10, P50 and P90; right is between"] = _levels(levels)
