@@ -51,7 +51,7 @@ CUSTOMER_CLUSTER_PROFILES = MlTable(
         "median_recency_days": ("DOUBLE NOT NULL", "Median days since the last purchase."),
         "median_purchases": ("DOUBLE NOT NULL", "Median days with a purchase."),
         "mean_revenue_amount_base": ("DOUBLE NOT NULL", "Mean net revenue of a customer so far."),
-        "revenue_amount_base": ("DECIMAL(24, 4) NOT NULL", "Net revenue of the group so far."),
+        "revenue_amount_base": ("DECIMAL(24,4) NOT NULL", "Net revenue of the group so far."),
         "revenue_share": ("DOUBLE", "Share of all customers' revenue; null where that is not above zero."),
         "adjusted_rand_index": (
             "DOUBLE",
