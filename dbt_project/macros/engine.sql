@@ -70,21 +70,24 @@
     {{ money(times(left, right) ~ ' - ' ~ less) }}
 {%- endmacro %}
 
-{# An amount of money from a sum of amounts times rates, which has sixteen decimals. #}
-{% macro money_of_sum(expression) %}{{ return(adapter.dispatch('money_of_sum')(expression)) }}{% endmacro %}
+{# The sum of amounts times their rates as an amount of money; the product has sixteen decimals. Null without a rate. #}
+{% macro money_at_rates(amount, rate) %}{{ return(adapter.dispatch('money_at_rates')(amount, rate)) }}{% endmacro %}
 
 {# Taking decimals off a wide number costs DuckDB microseconds a row, over doubles a fraction of that. The double finds the
-   nearest amount, and what is left over, which is exact, says whether it is; else the long way is gone. #}
-{% macro duckdb__money_of_sum(expression) -%}
-    {%- set nearest = 'try_cast(cast(' ~ expression ~ ' as double) as decimal(18, 4))' -%}
+   nearest amount, and what is left over, which is exact, says whether it is; else the long way is gone. A group that is
+   all in base currency, which most are, has nothing to take off. #}
+{% macro duckdb__money_at_rates(amount, rate) -%}
+    {%- set total = 'sum(' ~ amount ~ ' * ' ~ rate ~ ')' -%}
+    {%- set nearest = 'try_cast(cast(' ~ total ~ ' as double) as decimal(18, 4))' -%}
     case
-        when abs({{ expression }} - cast({{ nearest }} as decimal(38, 16))) < 0.00005 then {{ nearest }}
-        else {{ money(expression) }}
+        when count(case when {{ rate }} = 1 then 1 end) = count(*) then {{ money('sum(' ~ amount ~ ')') }}
+        when abs({{ total }} - cast({{ nearest }} as decimal(38, 16))) < 0.00005 then {{ nearest }}
+        else {{ money(total) }}
     end
 {%- endmacro %}
 
-{% macro spark__money_of_sum(expression) -%}
-    {{ money(expression) }}
+{% macro spark__money_at_rates(amount, rate) -%}
+    {{ money('sum(' ~ amount ~ ' * ' ~ rate ~ ')') }}
 {%- endmacro %}
 
 {# One row `date_on` per day between two day columns of a one-row relation, both included. #}

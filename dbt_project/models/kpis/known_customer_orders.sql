@@ -8,7 +8,7 @@ rates as (
     {{ known_base_rates('days') }}
 ),
 
-order_days as (
+lines as (
     select
         days.as_of,
         days.month_start_on,
@@ -16,56 +16,35 @@ order_days as (
         lines.order_id,
         lines.ordered_on,
         lines.channel_id,
-        lines.currency,
-        count(*) as lines,
-        sum(case when lines.quantity > 0 then lines.quantity else 0 end) as units_bought,
-        sum(lines.net_amount) as net_amount,
-        sum(case when lines.cost_amount is not null then lines.net_amount end) as costed_net_amount,
-        sum(lines.cost_amount) as cost_amount,
-        sum(case when lines.quantity > 0 and lines.received_on is not null and lines.promised_on is not null then 1 else 0 end)
-            as lines_received,
-        sum(case when lines.quantity > 0 and lines.received_on > lines.promised_on then 1 else 0 end) as lines_late,
-        max(case when lines.quantity > 0 and lines.received_on > lines.promised_on then lines.received_on end)
-            as last_late_on
+        lines.quantity,
+        lines.net_amount,
+        case when lines.cost_amount is not null then lines.net_amount end as costed_net_amount,
+        lines.net_amount - lines.cost_amount as margin_amount,
+        case when lines.quantity > 0 and lines.promised_on is not null then lines.received_on end as received_on,
+        case when lines.quantity > 0 and lines.received_on > lines.promised_on then lines.received_on end as late_on,
+        rates.rate_to_base
     from days
     inner join {{ ref('int_order_lines_versioned') }} as lines
-        on
-            lines.known_from <= days.as_of
-            and (lines.known_to is null or lines.known_to > days.as_of)
-            and lines.ordered_on <= days.as_of
+        on {{ is_known('lines', 'days') }} and lines.ordered_on <= days.as_of
+    left join rates
+        on days.as_of = rates.as_of and {{ rate_of_day('rates', 'lines.currency', 'lines.ordered_on') }}
     where lines.is_revenue and lines.customer_id is not null
-    group by
-        days.as_of,
-        days.month_start_on,
-        lines.customer_id,
-        lines.order_id,
-        lines.ordered_on,
-        lines.channel_id,
-        lines.currency
 )
 
 select
-    order_days.as_of,
-    order_days.month_start_on,
-    order_days.customer_id,
-    order_days.order_id,
-    min(case when order_days.units_bought > 0 then order_days.ordered_on end) as bought_on,
-    min(order_days.ordered_on) as ordered_on,
-    min(order_days.channel_id) as channel_id,
-    cast(sum(order_days.units_bought) as decimal(38, 3)) as units_bought,
-    {{ money_of_sum('sum(order_days.net_amount * rates.rate_to_base)') }} as net_revenue_amount_base,
-    {{ money_of_sum('sum(order_days.costed_net_amount * rates.rate_to_base)') }} as costed_revenue_amount_base,
-    {{ money_of_sum('sum((order_days.costed_net_amount - order_days.cost_amount) * rates.rate_to_base)') }} as margin_amount_base,
-    cast(sum(order_days.lines_received) as bigint) as lines_received,
-    cast(sum(order_days.lines_late) as bigint) as lines_late,
-    max(order_days.last_late_on) as last_late_on
-from order_days
-left join rates
-    on
-        order_days.as_of = rates.as_of
-        and {{ rate_of_day('rates', 'order_days.currency', 'order_days.ordered_on') }}
-group by
-    order_days.as_of,
-    order_days.month_start_on,
-    order_days.customer_id,
-    order_days.order_id
+    as_of,
+    month_start_on,
+    customer_id,
+    order_id,
+    min(case when quantity > 0 then ordered_on end) as bought_on,
+    min(ordered_on) as ordered_on,
+    min(channel_id) as channel_id,
+    cast(sum(case when quantity > 0 then quantity else 0 end) as decimal(38, 3)) as units_bought,
+    {{ money_at_rates('net_amount', 'rate_to_base') }} as net_revenue_amount_base,
+    {{ money_at_rates('costed_net_amount', 'rate_to_base') }} as costed_revenue_amount_base,
+    {{ money_at_rates('margin_amount', 'rate_to_base') }} as margin_amount_base,
+    count(received_on) as lines_received,
+    count(late_on) as lines_late,
+    max(late_on) as last_late_on
+from lines
+group by as_of, month_start_on, customer_id, order_id

@@ -28,7 +28,8 @@ returned as (
         lines.channel_id,
         case when lines.is_cancelled then 'cancellation' else 'return' end as kind,
         -lines.quantity as units,
-        -lines.net_amount * day_rates.rate_to_base as amount_base
+        lines.currency,
+        lines.net_amount
     from lines
     inner join days
         on
@@ -36,11 +37,6 @@ returned as (
             and lines.as_of_to > days.as_of
             and lines.business_on <= days.as_of
             and lines.business_on > {{ day_plus('days.as_of', -window_days) }}
-    left join day_rates
-        on
-            days.as_of = day_rates.as_of
-            and lines.currency = day_rates.currency
-            and lines.business_on = day_rates.business_on
     where lines.quantity < 0
 ),
 
@@ -91,7 +87,7 @@ select
     returned.channel_id,
     returned.kind,
     returned.units,
-    returned.amount_base,
+    -returned.net_amount * day_rates.rate_to_base as amount_base,
     coalesce(chosen.match_method, 'none') as match_method,
     chosen.sale_order_id,
     chosen.sale_line_no,
@@ -104,3 +100,8 @@ left join chosen
         and returned.order_id = chosen.order_id
         and returned.line_no = chosen.line_no
         and chosen.choice = 1
+left join day_rates
+    on
+        returned.as_of = day_rates.as_of
+        and returned.currency = day_rates.currency
+        and returned.returned_on = day_rates.business_on

@@ -16,21 +16,14 @@ with days as (
     select as_of, month_start_on from {{ snapshot_days() }} as days
 ),
 
-sold as (
-    select distinct order_id, product_id, business_on, as_of_from, as_of_to
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', 365) }} as lines
-    where is_revenue and quantity > 0
-),
-
 baskets as (
-    select distinct days.as_of, sold.order_id, sold.product_id
-    from sold
+    select distinct days.as_of, lines.order_id, lines.product_id
+    from {{ ref('int_order_lines_versioned') }} as lines
     inner join days
         on
-            sold.as_of_from <= days.as_of
-            and sold.as_of_to > days.as_of
-            and sold.business_on <= days.as_of
-            and sold.business_on > {{ day_plus('days.as_of', -365) }}
+            {{ is_known('lines', 'days') }}
+            and {{ in_window('lines.ordered_on', 'days.as_of', 365) }}
+    where lines.is_revenue and lines.quantity > 0
 ),
 
 totals as (

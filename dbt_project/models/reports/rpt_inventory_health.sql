@@ -18,36 +18,15 @@ positions as (
         on stock.as_of = days.as_of
 ),
 
-sold as (
-    select
-        product_id,
-        business_on,
-        as_of_from,
-        as_of_to,
-        currency,
-        sum(net_amount) as net_amount,
-        sum(cost_amount) as cost_amount,
-        sum(quantity) as quantity
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', 365) }} as lines
-    where is_revenue and cost_amount is not null
-    group by product_id, business_on, as_of_from, as_of_to, currency
-),
-
 margins as (
     select
-        days.as_of,
-        sold.product_id,
-        sum((sold.net_amount - sold.cost_amount) * rates.rate_to_base) as margin_base,
-        sum(sold.quantity) as quantity
-    from sold
-    inner join days
-        on
-            sold.as_of_from <= days.as_of
-            and sold.as_of_to > days.as_of
-            and {{ in_window('sold.business_on', 'days.as_of', 365) }}
-    inner join {{ ref('known_rates') }} as rates
-        on days.as_of = rates.as_of and sold.currency = rates.currency and sold.business_on = rates.business_on
-    group by days.as_of, sold.product_id
+        as_of,
+        product_id,
+        sum(net_amount_with_cost_base - cost_amount_base) as margin_base,
+        sum(units_with_cost) as quantity
+    from {{ ref('known_sales_daily') }}
+    where lines_with_cost > 0 and rate_to_base is not null and {{ in_window('business_on', 'as_of', 365) }}
+    group by as_of, product_id
 ),
 
 {# A series without a row on a day had neither sales nor an empty shelf, so it lost nothing. #}

@@ -53,27 +53,27 @@ sums as (
     {%- endfor %}
 ),
 
-sold_orders as (
-    select distinct order_id, product_id, business_on, as_of_from, as_of_to
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', windows | max) }} as lines
-    where is_revenue and quantity > 0
-),
-
 order_days as (
-    select days.as_of, sold_orders.product_id, sold_orders.order_id, max(sold_orders.business_on) as business_on
-    from sold_orders
+    select days.as_of, lines.product_id, lines.order_id, max(lines.ordered_on) as business_on
+    from {{ ref('int_order_lines_versioned') }} as lines
     inner join days
         on
-            sold_orders.as_of_from <= days.as_of
-            and sold_orders.as_of_to > days.as_of
-            and sold_orders.business_on <= days.as_of
-    group by days.as_of, sold_orders.product_id, sold_orders.order_id
+            {{ is_known('lines', 'days') }}
+            and {{ in_window('lines.ordered_on', 'days.as_of', windows | max) }}
+    where lines.is_revenue and lines.quantity > 0
+    group by days.as_of, lines.product_id, lines.order_id
+),
+
+orders_of_days as (
+    select as_of, product_id, business_on, count(*) as orders
+    from order_days
+    group by as_of, product_id, business_on
 ),
 
 orders as (
     {%- for days in windows %}
-    select as_of, product_id, {{ days }} as window_days, count(*) as orders
-    from order_days
+    select as_of, product_id, {{ days }} as window_days, sum(orders) as orders
+    from orders_of_days
     where business_on > {{ day_plus('as_of', -days) }}
     group by as_of, product_id
     {{- ' union all' if not loop.last }}
@@ -282,7 +282,7 @@ select
     product_name,
     category,
     subcategory,
-    orders,
+    cast(orders as bigint) as orders,
     cast(coalesce(lines, 0) as bigint) as lines,
     cast(coalesce(units_sold, 0) as decimal(38, 6)) as units_sold,
     cast(coalesce(units_returned, 0) as decimal(38, 6)) as units_returned,
