@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ plan_plainly() }}", post_hook="{{ plan_as_usual() }}") }}
 
 {#- The year to date is compared with the year before it. -#}
 {%- set days = longest_window(['year_to_date']) + comparable_year() -%}

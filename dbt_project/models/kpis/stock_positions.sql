@@ -17,8 +17,13 @@ with counts as (
         case when quantity_on_hand - coalesce(quantity_allocated, 0) <= 0 then 1 else 0 end as is_out,
         coalesce(quantity_issued, 0) as quantity_issued,
         case when quantity_issued is null then 0 else 1 end as is_issue_known,
-        cast(case when quantity_on_hand > 0 then {{ times('quantity_on_hand', 'coalesce(unit_cost, 0)') }} else 0 end
-            as decimal(28, 4)) as value_base
+        cast(
+            case
+                when quantity_on_hand > 0
+                    then {{ product_amount('quantity_on_hand', 'coalesce(unit_cost, 0)', decimals=7) }}
+                else 0
+            end as decimal(28, 4)
+        ) as value_base
     from {{ known_rows(ref('int_inventory_levels_versioned'), 'measured_on', year) }} as levels
 ),
 
@@ -73,9 +78,10 @@ demand as (
         ordered_on as business_on,
         as_of_from,
         as_of_to,
-        demand_quantity
+        sum(demand_quantity) as demand_quantity
     from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', year) }} as lines
     where demand_quantity > 0
+    group by product_id, ordered_on, as_of_from, as_of_to
 ),
 
 demanded as (

@@ -3,8 +3,8 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook=["{{ forget_scope() }}", "{{ plan_without_statistics() }}"],
-        post_hook="{{ plan_with_statistics() }}",
+        pre_hook=["{{ forget_scope() }}", "{{ plan_plainly() }}"],
+        post_hook="{{ plan_as_usual() }}",
     )
 }}
 

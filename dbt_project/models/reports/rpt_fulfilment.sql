@@ -12,6 +12,15 @@
 {%- set ordered_days = 7 * weeks + 365 -%}
 {%- set segments = [('all', "'all'"), ('channel_id', 'channel_id')] -%}
 {%- set cell = 'as_of, week_start_on, segment_type, segment_value' -%}
+{%- set counted = {
+    'due': [
+        'lines_due', 'lines_due_of_known_delivery', 'lines_on_time', 'lines_due_of_known_shipment', 'lines_shipped_by_promise',
+        'lines_open_late',
+    ],
+    'orders': ['orders_due', 'orders_on_time', 'orders_without_cancelled_line', 'orders_on_time_uncut'],
+    'shipped_counted': ['n'],
+    'delivered_counted': ['n'],
+} -%}
 {%- set quantiles = {'p50': 0.5, 'p90': 0.9} -%}
 
 with days as (
@@ -60,10 +69,11 @@ told as (
 ),
 
 {# Lines by the week in which they were due. Open ones are late. #}
-due as (
-    {%- for segment, value in segments %}
+due_of_channels as (
     select
-        as_of, {{ week_of('promised_on') }} as week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
+        as_of,
+        {{ week_of('promised_on') }} as week_start_on,
+        channel_id,
         count(*) as lines_due,
         sum(case when tells_deliveries then 1 else 0 end) as lines_due_of_known_delivery,
         sum(case when tells_deliveries and delivered_on <= promised_on then 1 else 0 end) as lines_on_time,
@@ -72,9 +82,7 @@ due as (
         sum(case when tells_deliveries and delivered_on is null then 1 else 0 end) as lines_open_late
     from told
     where promised_on <= as_of and not is_cancelled
-    group by as_of, {{ week_of('promised_on') }}, {{ value if segment != 'all' else "'all'" }}
-    {{- ' union all' if not loop.last }}
-    {%- endfor %}
+    group by as_of, {{ week_of('promised_on') }}, channel_id
 ),
 
 {# Orders by the week in which their last line was due: on time and complete is an AND over the lines of the order. #}
@@ -92,36 +100,51 @@ due_orders as (
     having max(promised_on) <= as_of and max(case when is_cancelled then 0 else 1 end) = 1
 ),
 
-orders as (
-    {%- for segment, value in segments %}
+orders_of_channels as (
     select
-        as_of, {{ week_of('promised_on') }} as week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
+        as_of,
+        {{ week_of('promised_on') }} as week_start_on,
+        channel_id,
         count(*) as orders_due,
         sum(is_on_time) as orders_on_time,
         sum(is_uncut) as orders_without_cancelled_line,
         sum(is_on_time * is_uncut) as orders_on_time_uncut
     from due_orders
-    group by as_of, {{ week_of('promised_on') }}, {{ value if segment != 'all' else "'all'" }}
-    {{- ' union all' if not loop.last }}
-    {%- endfor %}
+    group by as_of, {{ week_of('promised_on') }}, channel_id
 ),
 
 {# Times by the week in which the line left or arrived, so that a young week is not made up of its fast lines alone: how
    many lines took how many days, a few rows to read ranks from. #}
 {%- for stage in ('shipped', 'delivered') %}
-{{ stage }}_counted as (
-    {%- for segment, value in segments %}
+{{ stage }}_of_channels as (
     select
-        as_of, {{ week_of(stage ~ '_on') }} as week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
+        as_of,
+        {{ week_of(stage ~ '_on') }} as week_start_on,
+        channel_id,
         {{ dbt.datediff('ordered_on', stage ~ '_on', 'day') }} as days,
         count(*) as n
     from told
     where {{ stage }}_on is not null and not is_cancelled
-    group by as_of, {{ week_of(stage ~ '_on') }}, days, {{ value if segment != 'all' else "'all'" }}
+    group by as_of, {{ week_of(stage ~ '_on') }}, channel_id, days
+),
+{% endfor %}
+{# Channels together and each alone. #}
+{%- for relation, counts in counted.items() %}
+{{ relation }} as (
+    {%- for segment, value in segments %}
+    select
+        as_of, week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
+        {%- if relation.endswith('_counted') %} days, {% endif %}
+        {%- for count in counts %}
+        sum({{ count }}) as {{ count }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ relation.replace('_counted', '') }}_of_channels
+    group by as_of, week_start_on{{ ', days' if relation.endswith('_counted') }}{{ ', channel_id' if segment != 'all' }}
     {{- ' union all' if not loop.last }}
     {%- endfor %}
 ),
-
+{% endfor %}
+{%- for stage in ('shipped', 'delivered') %}
 {{ stage }}_ranked as (
     select
         *,
