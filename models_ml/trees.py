@@ -13,6 +13,7 @@ import pandas as pd
 from models_ml.features import Snapshot, series_features, target_features
 from models_ml.panel import Panel
 from models_ml.periods import Floats, Ints, calendar_features
+from models_ml.threads import one_thread
 
 # A series is never forecast at more than this many times its base level: without the limit one in a thousand explodes.
 RATIO_LIMIT = 6.0
@@ -59,7 +60,7 @@ class Trees:
     def _predict(self, rows: Floats) -> Floats:
         """In pieces that stay in the processor's cache while tree after tree reads them."""
         pieces = np.array_split(rows, -(-len(rows) // PREDICTED_AT_ONCE))
-        with _one_thread():
+        with one_thread():
             return np.concatenate([self.estimator.predict(piece) for piece in pieces])
 
 
@@ -83,13 +84,6 @@ def fit(panel: Panel, column: int, *, horizon: int, seed: int, country: str | No
     return Trees(_boosted(rows, ratios, weights, len(categories), shape, seed), categories, country)
 
 
-def _one_thread() -> Any:
-    """One thread for what runs inside: sums keep their order, and threads that fight for busy cores triple the time."""
-    from sklearn.utils.parallel import ThreadpoolController
-
-    return ThreadpoolController().limit(limits=1)
-
-
 def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, shape: tuple[int, int], seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -107,7 +101,7 @@ def _boosted(rows: Floats, ratios: Floats, weights: Floats, categorical: int, sh
         early_stopping=False,
         random_state=seed,
     )
-    with _one_thread():
+    with one_thread():
         return estimator.fit(rows, ratios, sample_weight=weights / weights.mean())
 
 

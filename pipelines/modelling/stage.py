@@ -8,6 +8,7 @@ from datetime import date
 
 import duckdb
 
+from models_ml.threads import one_thread
 from pipelines.failpoints import reach
 from pipelines.modelling import tables
 from pipelines.modelling.context import Context, Producer
@@ -73,7 +74,7 @@ def build_ml(
         writers = [producer(context) for producer in producers]
         for done, day in enumerate(days):
             progress("forecast", done, len(days))
-            with in_transaction(connection):
+            with in_transaction(connection), one_thread():
                 for writer in writers:
                     writer.write(day)
                 stamp_versions(connection, [table.full_name for table in TABLES], [day], run_id)
