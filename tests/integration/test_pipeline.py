@@ -74,9 +74,15 @@ def _copied(home: Home, folder: Path) -> Home:
     return replace(home, path=folder / "home")
 
 
-def test_running_a_day_again_changes_nothing(backfilled: Home, demo: Demo, tmp_path: Path) -> None:
+def test_running_a_day_again_computes_that_day_alone_and_changes_nothing(
+    backfilled: Home, demo: Demo, tmp_path: Path
+) -> None:
     again = _copied(backfilled, tmp_path)
     again.run("--date", str(demo.days[1]))
+    versions = "select table_name, partition_on, version from ops.table_versions"
+    written = set(again.raw(versions)) - set(backfilled.raw(versions))
+    assert {day for _, day, _ in written} == {demo.days[1]}
+    assert {table.partition(".")[0] for table, _, _ in written} >= {"ml", "reports"}
     assert again.digests() == backfilled.digests()
     manifests = [home.path / "published" / "current" / "manifest.json" for home in (again, backfilled)]
     assert manifests[0].read_text() == manifests[1].read_text()
