@@ -6,7 +6,7 @@
 {%- set watched_days = 98 -%}
 
 with order_stretches as (
-    select distinct order_id, business_on, channel_id, as_of_from, as_of_to
+    select order_id, business_on, channel_id, as_of_from, as_of_to
     from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', watched_days) }} as lines
     where is_revenue and quantity > 0
 ),

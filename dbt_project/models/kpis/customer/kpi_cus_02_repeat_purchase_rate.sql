@@ -1,7 +1,7 @@
 {%- set grain = 'trailing_365d' -%}
 
 with purchases as (
-    select distinct
+    select
         customer_id,
         order_id,
         greatest(as_of_from, business_on) as as_of_from,

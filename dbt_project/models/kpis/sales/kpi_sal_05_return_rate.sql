@@ -15,33 +15,30 @@ products as (
 ),
 
 sold_lines as (
-    select
-        lines.order_id,
-        lines.product_id,
-        lines.business_on,
-        lines.channel_id,
-        products.category,
-        greatest(lines.as_of_from, coalesce(products.told_from, lines.as_of_from)) as as_of_from,
-        least(lines.as_of_to, coalesce(products.told_to, lines.as_of_to)) as as_of_to,
-        lines.quantity
+    select order_id, product_id, business_on, channel_id, as_of_from, as_of_to, quantity
     from lines
-    left join products
-        on {{ told_of_day('products', 'product_id', 'lines') }}
-    where lines.quantity > 0
+    where quantity > 0
 ),
 
 {# What an order has of a product is one item, however many lines it stands on. #}
+items as (
+    select *
+    from {{ overlapping('sold_lines', ['order_id', 'product_id', 'business_on', 'channel_id'], ['quantity']) }} as items
+),
+
 sold as (
-    select * from {{ overlapping('sold_lines', item, ['quantity']) }} as sold
-),
-
-{# Few orders have a return, so they are found before what they sold. #}
-returned_orders as (
-    select distinct order_id from lines where is_return
-),
-
-sold_before as (
-    select * from sold where order_id in (select order_id from returned_orders)
+    select
+        items.order_id,
+        items.product_id,
+        items.business_on,
+        items.channel_id,
+        products.category,
+        greatest(items.as_of_from, coalesce(products.told_from, items.as_of_from)) as as_of_from,
+        least(items.as_of_to, coalesce(products.told_to, items.as_of_to)) as as_of_to,
+        items.quantity
+    from items
+    left join products
+        on {{ told_of_day('products', 'product_id', 'items') }}
 ),
 
 {# A sale that was corrected into a return says no day of its own: the day of the correction is when it was known. #}
@@ -59,20 +56,20 @@ returned_lines as (
 
 returned as (
     select
-        {% for column in item %}sold_before.{{ column }}, {% endfor -%}
-        sold_before.quantity as sold_quantity,
-        greatest(sold_before.as_of_from, returned_lines.as_of_from) as as_of_from,
-        least(sold_before.as_of_to, returned_lines.as_of_to) as as_of_to,
+        {% for column in item %}sold.{{ column }}, {% endfor -%}
+        sold.quantity as sold_quantity,
+        greatest(sold.as_of_from, returned_lines.as_of_from) as as_of_from,
+        least(sold.as_of_to, returned_lines.as_of_to) as as_of_to,
         returned_lines.quantity as returned_quantity
-    from returned_lines
-    inner join sold_before
+    from sold
+    inner join returned_lines
         on
-            returned_lines.order_id = sold_before.order_id
-            and returned_lines.product_id = sold_before.product_id
-            and returned_lines.as_of_from < sold_before.as_of_to
-            and returned_lines.as_of_to > sold_before.as_of_from
-            and returned_lines.returned_on >= sold_before.business_on
-            and returned_lines.returned_on <= {{ day_plus('sold_before.business_on', return_days) }}
+            returned_lines.order_id = sold.order_id
+            and returned_lines.product_id = sold.product_id
+            and returned_lines.as_of_from < sold.as_of_to
+            and returned_lines.as_of_to > sold.as_of_from
+            and returned_lines.returned_on >= sold.business_on
+            and returned_lines.returned_on <= {{ day_plus('sold.business_on', return_days) }}
 ),
 
 facts as (
