@@ -74,13 +74,15 @@
 {% macro money_at_rates(amount, rate) %}{{ return(adapter.dispatch('money_at_rates')(amount, rate)) }}{% endmacro %}
 
 {# Taking decimals off a wide number costs DuckDB microseconds a row, over doubles a fraction of that. The double finds the
-   nearest amount, and what is left over, which is exact, says whether it is; else the long way is gone. A group that is
-   all in base currency, which most are, has nothing to take off. #}
+   nearest amount, and what is left over, which is exact, says whether it is; else the long way is gone. Amounts in base
+   currency, which most are, have nothing to take off and are summed by themselves. #}
 {% macro duckdb__money_at_rates(amount, rate) -%}
-    {%- set total = 'sum(' ~ amount ~ ' * ' ~ rate ~ ')' -%}
+    {%- set base = 'sum(case when ' ~ rate ~ ' = 1 then ' ~ amount ~ ' end)' -%}
+    {%- set foreign = 'sum(case when ' ~ rate ~ ' <> 1 then ' ~ amount ~ ' * ' ~ rate ~ ' end)' -%}
+    {%- set total = '(coalesce(' ~ base ~ ', 0) + ' ~ foreign ~ ')' -%}
     {%- set nearest = 'try_cast(cast(' ~ total ~ ' as double) as decimal(18, 4))' -%}
     case
-        when count(case when {{ rate }} = 1 then 1 end) = count(*) then {{ money('sum(' ~ amount ~ ')') }}
+        when {{ foreign }} is null then {{ money(base) }}
         when abs({{ total }} - cast({{ nearest }} as decimal(38, 16))) < 0.00005 then {{ nearest }}
         else {{ money(total) }}
     end
