@@ -1,11 +1,13 @@
-"""Dagster's event log in SQLite with its files kept open, where Dagster opens and closes one for each event.
+"""Dagster's event log in SQLite with its files kept open, and a queue for its pools that nobody waits in for ever.
 
-What is stored, and how, is Dagster's own. A night stores some hundred events, most of them in the file of the run and
-in the index of all runs. A file opened anew had to have its statements compiled again, and a file closed folds its
-write-ahead log back into itself: together most of what the event log cost a run.
+What is stored, and how, is Dagster's own, which opens and closes a file for each event. A night stores some hundred
+events, most of them in the file of the run and in the index of all runs. A file opened anew had to have its statements
+compiled again, and a file closed folds its write-ahead log back into itself: together most of what the event log cost a
+run.
 """
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +17,13 @@ from typing import Any, Self
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.concurrency import ConcurrencyClaimStatus
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 
 # The index, and the runs looked at last: a daemon lives for months and sees many.
 OPEN_FILES = 4
+# Between two looks whether a pool has become free.
+WAIT_SECONDS = 0.5
 
 
 class EventLog(SqliteEventLogStorage):
@@ -56,6 +61,24 @@ class EventLog(SqliteEventLogStorage):
         while len(self._engines) > OPEN_FILES:
             self._engines.popitem(last=False)[1].dispose()
         return self._engines[shard]
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Take a free place in a pool, or wait a moment in its queue.
+
+        Dagster asks whether a place is free before it joins the queue, and calls the first of the queue when a place is
+        given back: a step that joins in between is never called, nor one that waited while the pool was made anew. And
+        Dagster asks again without a pause, so that a run that waits takes a core from the one it waits for.
+        """
+        status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if status.is_claimed:
+            return status
+        if not status.is_assigned and self.has_unassigned_slots(concurrency_key):
+            self.assign_pending_steps([concurrency_key])
+        time.sleep(WAIT_SECONDS)
+        asked_again_at_once: ConcurrencyClaimStatus = status.with_sleep_interval(0.0)
+        return asked_again_at_once
 
     def dispose(self) -> None:
         super().dispose()

@@ -1,7 +1,6 @@
 """The Dagster instance of a home: its folder, and the clearing away of runs whose process is gone."""
 
 import os
-import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -25,11 +24,23 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     settings.root.mkdir(mode=0o750, parents=True, exist_ok=True)
     home = settings.dagster_home
     home.mkdir(exist_ok=True)
-    shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
+    _place_configuration(home / "dagster.yaml")
     export_for_dagster(settings)
     instance = dg.DagsterInstance.from_config(str(home))
     reap(instance)
     return instance
+
+
+def _place_configuration(path: Path) -> None:
+    """Put our dagster.yaml there in one step: a run that starts beside this one reads it whole or not at all.
+
+    One that read half of it had no pools, took away those there were, and left whoever waited for them waiting.
+    """
+    told = (REPOSITORY / "dagster.yaml").read_bytes()
+    if not path.exists() or path.read_bytes() != told:
+        written = path.with_name(f"{path.name}.{os.getpid()}")
+        written.write_bytes(told)
+        written.replace(path)
 
 
 def reap(instance: dg.DagsterInstance) -> list[str]:

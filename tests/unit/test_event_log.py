@@ -57,6 +57,22 @@ def test_it_keeps_what_dagsters_own_keeps(tmp_path: Path) -> None:
         assert read.get_materialized_partitions(dg.AssetKey("second")) == {"2024-01-01", "2024-01-02"}
 
 
+def test_nobody_waits_for_a_free_pool(tmp_path: Path) -> None:
+    """A step joined the queue after the place it saw taken had been given back, so that nobody would call it."""
+    with open_instance(Settings.model_validate({"home": tmp_path})) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        log.initialize_concurrency_limit_to_default("warehouse")
+        assert log.claim_concurrency_slot("warehouse", "first", "ingest").is_claimed
+        assert not log.claim_concurrency_slot("warehouse", "second", "ingest").is_claimed
+        log.free_concurrency_slots_for_run("first")
+        assert log.claim_concurrency_slot("warehouse", "second", "ingest").is_claimed
+        log.free_concurrency_slots_for_run("second")
+        log.add_pending_step("warehouse", "third", "ingest", should_assign=False)
+        assert not log.claim_concurrency_slot("warehouse", "third", "ingest").is_claimed
+        assert log.claim_concurrency_slot("warehouse", "third", "ingest").is_claimed
+
+
 def test_a_run_is_followed_from_another_instance(tmp_path: Path) -> None:
     """The UI follows a run of another process by the changes of its file, while the file stays open."""
     settings = Settings.model_validate({"home": tmp_path})

@@ -12,7 +12,7 @@ import pytest
 from dagster import DagsterRunStatus
 
 from pipelines.instance import PROCESS_TAG, open_instance, process_tags, reap
-from pipelines.settings import Settings
+from pipelines.settings import REPOSITORY, Settings
 
 
 @pytest.fixture
@@ -26,6 +26,20 @@ def started(instance: dg.DagsterInstance, process: str) -> str:
     tags = {PROCESS_TAG: f"{process}/{run_id}"}
     instance.add_run(dg.DagsterRun("nightly", run_id=run_id, tags=tags, status=DagsterRunStatus.STARTED))
     return run_id
+
+
+def test_who_reads_the_configuration_reads_it_whole(tmp_path: Path) -> None:
+    """A run beside this one has opened the file of an earlier release and is about to read it."""
+    home = Settings(home=tmp_path).dagster_home
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with (home / "dagster.yaml").open() as beside, open_instance(Settings(home=tmp_path)):
+        assert beside.read() == "telemetry:\n  enabled: false\n"
+    placed = (home / "dagster.yaml").stat()
+    assert (home / "dagster.yaml").read_bytes() == (REPOSITORY / "dagster.yaml").read_bytes()
+    with open_instance(Settings(home=tmp_path)):
+        assert (home / "dagster.yaml").stat().st_ino == placed.st_ino
+    assert [path.name for path in home.glob("dagster.yaml*")] == ["dagster.yaml"]
 
 
 def test_a_run_of_a_dead_process_is_failed(instance: dg.DagsterInstance) -> None:
