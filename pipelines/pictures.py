@@ -122,7 +122,7 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         fans = _fans(connection, as_of)
         lags = connection.execute(BY_LAG, {"as_of": as_of}).df()
         segments = connection.execute(BY_SEGMENT, {"as_of": as_of}).df()
-        levels = connection.execute(CALIBRATION, {"as_of": as_of}).df()
+        levels = calibration(connection, as_of)
     accuracy = {}
     if len(lags):
         within = "Share of demand within P10 to P90, by days ahead; 0.8 is right, of few whole units more"
@@ -136,6 +136,15 @@ def forecast_pictures(warehouse: Warehouse, as_of: date) -> ForecastPictures:
         {"Forecast value added to seasonal naive (WAPE points), by segment": _bars(segments)} if len(segments) else {}
     )
     return ForecastPictures(fans, accuracy, added)
+
+
+def calibration(connection: duckdb.DuckDBPyConnection, as_of: date) -> pd.DataFrame:
+    """How much of the demand of the graded days fell below each quantile in force, and up to it.
+
+    Returns:
+        level, n, below, up_to: a row per nominal level, shares 0 to 1; no row where no forecast has come true.
+    """
+    return connection.execute(CALIBRATION, {"as_of": as_of}).df()
 
 
 def as_markdown(pictures: dict[str, str]) -> str:

@@ -32,8 +32,8 @@ class MlTable:
         return f"ml.{self.name}"
 
     def type_of(self, column: str) -> str:
-        """The column's data type without its constraint."""
-        return self.columns[column][0].removesuffix(" NOT NULL")
+        """The column's data type without its constraint, as DuckDB spells it."""
+        return self.columns[column][0].removesuffix(" NOT NULL").replace(", ", ",")
 
     def create(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Make the table unless it is there as declared, and say what it holds; return whether it was made.

@@ -61,6 +61,12 @@ def test_tables_that_are_there_are_left_alone_and_no_day_is_due(connection: duck
     assert connection.execute("select is_stale from ops.as_of_days").fetchall() == [(False,)]
 
 
+def test_a_type_may_be_declared_with_a_blank(connection: duckdb.DuckDBPyConnection) -> None:
+    declared = MlTable("amounts", "One row.", {"amount": ("DECIMAL(18, 4) NOT NULL", "An amount.")}, (), "team:x")
+    assert declared.create(connection)
+    assert not declared.create(connection)
+
+
 def test_a_table_says_what_it_holds(connection: duckdb.DuckDBPyConnection) -> None:
     found = connection.execute("select column_name, comment from duckdb_columns() where table_name = 'things'")
     assert found.fetchall() == [("as_of", "It's a day."), ("n", "N.")]
