@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from pipelines import printing
 from pipelines.errors import OpscopeError
 from pipelines.exhaustion import told
+from pipelines.garbage import look_rarely
 from pipelines.redaction import no_secret_told
 from pipelines.resources import Warehouse
 from pipelines.settings import REPOSITORY, Settings, keep_private
@@ -48,6 +49,7 @@ LandingUrl = Annotated[str | None, typer.Option("--landing", help="Folder or fss
 def main() -> None:
     """Run the command; an error an operator can act on is one message, not a traceback."""
     keep_private()
+    look_rarely()
     try:
         # Also what Dagster's own records and the check report run into.
         with no_secret_told(), told("this machine"):

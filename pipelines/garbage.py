@@ -10,6 +10,11 @@ from functools import cache
 YOUNG_OBJECTS = 20_000
 
 
+def look_rarely() -> None:
+    """Let the collector wait for many new objects; called before the imports that make them."""
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 @cache
 def spare_imported(what: str) -> None:
     """Take what stands now out of all further collections, once per process and `what` was just imported.
@@ -17,5 +22,5 @@ def spare_imported(what: str) -> None:
     What is freed by its last reference is freed as before; only a cycle that stands now is kept for good.
     """
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    look_rarely()
     _ = what
