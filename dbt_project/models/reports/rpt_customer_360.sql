@@ -217,7 +217,10 @@ select
             )
             then 'recover_service'
         when last_late_on > {{ day_plus('as_of', -30) }} then 'apologise_for_delay'
-        when orders = 0 and return_orders > 0 then 'clarify_returns'
+        when
+            net_revenue_amount_base < 0
+            or (return_orders > 0 and (orders = 0 or net_revenue_amount_base = 0))
+            then 'clarify_returns'
         when orders = 0 then 'activate'
         when rfm_segment = 'cannot_lose' then 'win_back_in_person'
         when rfm_segment = 'at_risk' then 'win_back_offer'
