@@ -14,6 +14,10 @@ DEMAND_CLASS = {
 SEGMENT = ABC | XYZ | DEMAND_CLASS
 SUMS = {
     "n": ("BIGINT NOT NULL", "Forecasts graded."),
+    "out_of_stock_count": (
+        "BIGINT NOT NULL",
+        "Forecasts that are due, not graded: stock ran out on their day, and sales say only what demand was at least.",
+    ),
     "actual_quantity": ("DECIMAL(38,6) NOT NULL", "Demand that came true, units."),
     "forecast_quantity": ("DECIMAL(38,6) NOT NULL", "Mean forecasts, units."),
     "abs_error_quantity": ("DECIMAL(38,6) NOT NULL", "Sum of absolute errors of the mean forecasts, units."),
@@ -52,7 +56,7 @@ PAIRED = {
 FORECAST_ACCURACY = MlTable(
     "forecast_accuracy",
     "One row per as-of day, model, horizon and segment: forecasts of the last 28 target days against demand as known, "
-    "but for days on which stock ran out. Sums add up over horizons and segments; ratios are of this row.",
+    "days on which stock ran out counted apart. Sums add up over horizons and segments; ratios are of this row.",
     AS_OF | MODEL | LAG | SEGMENT | SUMS | RATIOS,
     deps=("ml.demand_forecasts",),
     owner=OWNER,

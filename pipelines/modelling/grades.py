@@ -32,34 +32,39 @@ DECISION_HORIZON_DAYS = 7
 # In-sample differences are to the same weekday of the week before.
 SEASON = 7
 
-# One row per forecast that has come true, with the naive forecast's errors of the same series, target and origin.
+# One row per forecast that is due, with the naive forecast's errors of the same series, target and origin. What stock
+# ran out on has no demand to compare with, so no error of it is known and every sum goes without.
 GRADED = """
     create or replace temp table graded as
     with due as (
         select
             forecasts.as_of as forecast_on, target_on, product_id, channel_id, horizon_days, model, is_selected,
-            coalesce(actuals.quantity, 0)::decimal(24, 6) as actual,
-            mean::decimal(24, 6) as forecast,
-            abs(mean::decimal(24, 6) - coalesce(actuals.quantity, 0)::decimal(24, 6)) as abs_error,
-            ((mean - coalesce(actuals.quantity, 0)) ** 2)::decimal(38, 4) as square_error,
-            (
-                greatest(0.1 * (coalesce(actuals.quantity, 0) - p10), 0.9 * (p10 - coalesce(actuals.quantity, 0)))
-                + greatest(0.5 * (coalesce(actuals.quantity, 0) - p50), 0.5 * (p50 - coalesce(actuals.quantity, 0)))
-                + greatest(0.9 * (coalesce(actuals.quantity, 0) - p90), 0.1 * (p90 - coalesce(actuals.quantity, 0)))
-            )::decimal(24, 6) as pinball,
-            coalesce(actuals.quantity, 0) as came_true, p10, p50, p90
+            mean, p10, p50, p90, case when held_back is null then coalesce(actuals.quantity, 0) end as came_true
         from ml.demand_forecasts as forecasts
         left join actuals using (product_id, channel_id, target_on)
-        anti join beyond_sales as stocked_out
-            on stocked_out.ordered_on = target_on
-            and (stocked_out.product_id, stocked_out.channel_id) = (forecasts.product_id, forecasts.channel_id)
+        left join beyond_sales
+            on beyond_sales.ordered_on = target_on
+            and beyond_sales.product_id = forecasts.product_id and beyond_sales.channel_id = forecasts.channel_id
         where forecasts.target_on between $as_of - $days + 1 and $last_known and forecasts.as_of < $as_of
+    ), judged as (
+        select
+            * exclude (mean),
+            came_true::decimal(24, 6) as actual,
+            case when came_true is not null then mean::decimal(24, 6) end as forecast,
+            abs(mean::decimal(24, 6) - came_true::decimal(24, 6)) as abs_error,
+            ((mean - came_true) ** 2)::decimal(38, 4) as square_error,
+            (
+                greatest(0.1 * (came_true - p10), 0.9 * (p10 - came_true))
+                + greatest(0.5 * (came_true - p50), 0.5 * (p50 - came_true))
+                + greatest(0.9 * (came_true - p90), 0.1 * (p90 - came_true))
+            )::decimal(24, 6) as pinball
+        from due
     ), naive as (
         select forecast_on, target_on, product_id, channel_id, abs_error as naive_error, pinball as naive_pinball
-        from due where model = 'seasonal_naive'
+        from judged where model = 'seasonal_naive'
     ), paired as (
-        select due.*, naive_error, naive_pinball
-        from due left join naive using (forecast_on, target_on, product_id, channel_id)
+        select judged.*, naive_error, naive_pinball
+        from judged left join naive using (forecast_on, target_on, product_id, channel_id)
     )
     select * exclude (is_selected) from paired
     union all by name
@@ -67,29 +72,39 @@ GRADED = """
 """
 SERIES_GRADED = """
     create or replace temp table series_graded as
+    with summed as (
+        select
+            product_id, channel_id, horizon_days, model,
+            coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
+            count(came_true) as n, count(*) - count(came_true) as out_of_stock,
+            sum(actual) as actual, sum(forecast) as forecast, sum(abs_error) as abs_error,
+            sum(square_error) as square_error, sum(pinball) as pinball,
+            count(*) filter (came_true < p10) as below_p10, count(*) filter (came_true <= p10) as up_to_p10,
+            count(*) filter (came_true < p50) as below_p50, count(*) filter (came_true <= p50) as up_to_p50,
+            count(*) filter (came_true < p90) as below_p90, count(*) filter (came_true <= p90) as up_to_p90,
+            sum(abs_error) filter (absolute_scale is not null) as scaled_error,
+            sum(square_error) filter (absolute_scale is not null) as scaled_square,
+            count(came_true) * any_value(absolute_scale)::decimal(24, 6) as abs_scale,
+            count(came_true) * any_value(square_scale)::decimal(34, 4) as square_scale,
+            count(naive_error) as pairs,
+            sum(actual) filter (naive_error is not null) as paired_actual,
+            sum(abs_error) filter (naive_error is not null) as paired_error,
+            sum(naive_error) as naive_error,
+            sum(pinball) filter (naive_error is not null) as paired_pinball,
+            sum(naive_pinball) as naive_pinball
+        from graded left join series_known using (product_id, channel_id)
+        group by all
+    )
     select
-        product_id, channel_id, horizon_days, model,
-        coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
-        count(*) as n, sum(actual) as actual, sum(forecast) as forecast, sum(abs_error) as abs_error,
-        sum(square_error) as square_error, sum(pinball) as pinball,
-        count(*) filter (came_true < p10) as below_p10, count(*) filter (came_true <= p10) as up_to_p10,
-        count(*) filter (came_true < p50) as below_p50, count(*) filter (came_true <= p50) as up_to_p50,
-        count(*) filter (came_true < p90) as below_p90, count(*) filter (came_true <= p90) as up_to_p90,
-        coalesce(sum(abs_error) filter (absolute_scale is not null), 0) as scaled_error,
-        coalesce(sum(square_error) filter (absolute_scale is not null), 0) as scaled_square,
-        count(*) * coalesce(any_value(absolute_scale), 0)::decimal(24, 6) as abs_scale,
-        count(*) * coalesce(any_value(square_scale), 0)::decimal(34, 4) as square_scale,
-        count(naive_error) as pairs,
-        coalesce(sum(actual) filter (naive_error is not null), 0) as paired_actual,
-        coalesce(sum(abs_error) filter (naive_error is not null), 0) as paired_error,
-        coalesce(sum(naive_error), 0) as naive_error,
-        coalesce(sum(pinball) filter (naive_error is not null), 0) as paired_pinball,
-        coalesce(sum(naive_pinball), 0) as naive_pinball
-    from graded left join series_known using (product_id, channel_id)
-    group by all
+        product_id, channel_id, horizon_days, model, abc, xyz, demand_class,
+        coalesce(
+            columns(* exclude (product_id, channel_id, horizon_days, model, abc, xyz, demand_class)), 0
+        )
+    from summed
 """
 SUMS = """
-    sum(n) as n, sum(actual) as actual_quantity, sum(forecast) as forecast_quantity,
+    sum(n) as n, sum(out_of_stock) as out_of_stock_count, sum(actual) as actual_quantity,
+    sum(forecast) as forecast_quantity,
     sum(abs_error) as abs_error_quantity, sum(square_error) as square_error, sum(pinball) as pinball_quantity,
     sum(below_p10) as below_p10_count, sum(up_to_p10) as up_to_p10_count,
     sum(below_p50) as below_p50_count, sum(up_to_p50) as up_to_p50_count,
@@ -104,7 +119,7 @@ RATIOS = """
     scaled_abs_error_quantity / nullif(abs_scale_quantity, 0) as mase,
     sqrt(scaled_square_error / nullif(square_scale, 0)) as rmsse,
     2 * pinball_quantity / 3 / nullif(actual_quantity, 0) as weighted_quantile_loss,
-    inside_interval_count / n as interval_coverage
+    inside_interval_count / nullif(n, 0) as interval_coverage
 """
 ACCURACY = f"""
     insert into ml.forecast_accuracy by name
@@ -134,7 +149,8 @@ VALUE_ADDED = """
 TRACKING = """
     insert into ml.forecast_tracking by name
     with daily as (
-        select model, horizon_days, target_on, sum(forecast - actual) as error from graded group by all
+        select model, horizon_days, target_on, sum(forecast - actual) as error
+        from graded where came_true is not null group by all
     ), summed as (
         select
             $as_of as as_of, model, horizon_days, count(*) as days, sum(error) as error_quantity,

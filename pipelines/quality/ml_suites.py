@@ -12,7 +12,7 @@ def _grades_possible(*ratios: str) -> Rule:
     return none_where(
         "grades_possible",
         {
-            "n": "n < 1",
+            "n": "n < 0 or out_of_stock_count < 0 or n + out_of_stock_count < 1",
             "abs_error_quantity": "abs_error_quantity < 0",
             "bias": "abs(forecast_quantity - actual_quantity) > abs_error_quantity",
             "interval": "inside_interval_count not between 0 and n "

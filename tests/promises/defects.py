@@ -166,7 +166,11 @@ def newest(table: str) -> str:
 def impossible_grades(table: str) -> dict[str, str]:
     """What no grade can say, in one row of the newest as-of day."""
     return {
-        "n": change(table, "n = 0, inside_interval_count = 0, below_p10_count = up_to_p90_count", newest(table)),
+        "n": change(
+            table,
+            "n = 0, out_of_stock_count = 0, inside_interval_count = 0, below_p10_count = up_to_p90_count",
+            newest(table),
+        ),
         "abs_error_quantity": change(
             table, "abs_error_quantity = -1, forecast_quantity = actual_quantity", newest(table)
         ),

@@ -32,7 +32,7 @@ ROWS = (
     """
     insert into ml.forecast_accuracy
     select '{day}', model, 1, 'A', 'X', 'smooth',
-        10, 20, 21, 5, 9, 4, 1, 2, 4, 6, 8, 9, 8, 5, 10, 9, 18, 0.25, 0.05, 0.5, 0.7, 0.1, 0.8
+        10, 0, 20, 21, 5, 9, 4, 1, 2, 4, 6, 8, 9, 8, 5, 10, 9, 18, 0.25, 0.05, 0.5, 0.7, 0.1, 0.8
     from unnest(['selected', 'seasonal_naive']) as m(model)
     """,
     """
@@ -43,7 +43,7 @@ ROWS = (
     """
     insert into ml.forecast_accuracy_series
     select '{day}', date_trunc('month', date '{day}'), p, 'web', 'A', 'X', 'smooth',
-        10, 20, 21, 5, 9, 4, 1, 2, 4, 6, 8, 9, 8, 5, 10, 9, 18, 0.25, 0.05, 0.5, 0.7, 0.1, 0.8, 6, 0.05, 10, 2
+        10, 0, 20, 21, 5, 9, 4, 1, 2, 4, 6, 8, 9, 8, 5, 10, 9, 18, 0.25, 0.05, 0.5, 0.7, 0.1, 0.8, 6, 0.05, 10, 2
     from unnest(['a', 'b']) as s(p)
     """,
     """
@@ -74,7 +74,7 @@ def _impossible(table: str, where: str) -> list[Defect]:
         "interval 1": "inside_interval_count = 11",
         "bias 1": "forecast_quantity = 26",
         "abs_error_quantity 1": "abs_error_quantity = -1, forecast_quantity = actual_quantity",
-        "n 1": "n = 0, inside_interval_count = 0, below_p10_count = up_to_p90_count",
+        "n 1": "n = 0, out_of_stock_count = 0, inside_interval_count = 0, below_p10_count = up_to_p90_count",
         **{f"{name} 1": f"{name} = 'inf'" for name in ("wape", "bias", "mase", "rmsse", "weighted_quantile_loss")},
     }
     return [

@@ -91,8 +91,8 @@ def test_a_company_that_tells_no_stock_has_sales_alone(tmp_path: Path) -> None:
     assert known["unconstrained_quantity"].equals(known["quantity"])
 
 
-def test_targets_without_stock_are_not_graded(tmp_path: Path) -> None:
-    """Of 28 target days of ten series those are graded on which stock was left, as far as is known."""
+def test_targets_without_stock_are_counted_and_not_graded(tmp_path: Path) -> None:
+    """Of 28 target days of ten series those with stock left, as far as is known, are graded; the others counted."""
     opened = open_shop(tmp_path / "home", made_demand(3), series=50)
     days = [LAST - timedelta(days=back) for back in range(28 + HORIZON, -1, -1)]
     opened.forecast([days[0], days[HORIZON], LAST])
@@ -110,10 +110,13 @@ def test_targets_without_stock_are_not_graded(tmp_path: Path) -> None:
             select
                 (select count(*) from due),
                 (select count(*) from due semi join outs using (product_id, channel_id, target_on)),
-                (select sum(n) from ml.forecast_accuracy where as_of = date '{LAST}' and model = 'selected')
+                (select (sum(n), sum(out_of_stock_count)) from ml.forecast_accuracy
+                    where as_of = date '{LAST}' and model = 'selected'),
+                (select (sum(n), sum(out_of_stock_count)) from ml.forecast_accuracy_series
+                    where as_of = date '{LAST}')
             """
         ).fetchone()
     assert found is not None
-    due, out, graded = found
+    due, out, graded, graded_by_series = found
     assert out > 0
-    assert graded == due - out
+    assert graded == graded_by_series == (due - out, out)
