@@ -1,4 +1,4 @@
-"""What must outlast a power cut: forcing bytes, and the names that lead to them, onto the disk. Knows no file."""
+"""What must outlast a crash: whole files put in place in one step, and bytes forced onto the disk. Knows no file."""
 
 import os
 from pathlib import Path
@@ -11,3 +11,14 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put_whole(path: Path, content: bytes) -> Path:
+    """Put a file in place in one step, so that a reader finds the old one or the new one, whole; return its path.
+
+    Written aside under a name of this process's own: two that write the same file at once do not mix. What a power cut
+    must not take is to be synced by the caller.
+    """
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    return aside.replace(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from pipelines.durable import put_whole
 from pipelines.settings import REPOSITORY, Settings, export_for_dagster
 
 PROCESS_TAG = "opscope/process"
@@ -38,9 +39,7 @@ def _place_configuration(path: Path) -> None:
     """
     told = (REPOSITORY / "dagster.yaml").read_bytes()
     if not path.exists() or path.read_bytes() != told:
-        written = path.with_name(f"{path.name}.{os.getpid()}")
-        written.write_bytes(told)
-        written.replace(path)
+        put_whole(path, told)
 
 
 def reap(instance: dg.DagsterInstance) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pipelines.durable import put_whole
 from pipelines.errors import OpscopeError
 from pipelines.garbage import spare_imported
 from pipelines.settings import DBT_PROJECT, Settings, export_for_dbt
@@ -85,8 +86,7 @@ class Transforms:
             self._parsed.write(str(Path(folder) / MANIFEST))
             self._shared.mkdir(exist_ok=True)
             for name in (PARTIAL_PARSE, MANIFEST):
-                shutil.copyfile(Path(folder) / name, self._shared / f"{name}.{os.getpid()}")
-                (self._shared / f"{name}.{os.getpid()}").replace(self._shared / name)
+                put_whole(self._shared / name, (Path(folder) / name).read_bytes())
 
     def digest(self) -> str:
         """What the parsed project is: another one when any file of it, or dbt itself, changed."""

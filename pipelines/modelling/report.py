@@ -7,6 +7,7 @@ import html
 from datetime import date
 from pathlib import Path
 
+from pipelines.durable import put_whole
 from pipelines.pictures import ForecastPictures
 from pipelines.settings import Settings
 
@@ -37,11 +38,7 @@ def write_forecast_report(settings: Settings, company: str, as_of: date, picture
         grades="".join(_figure(*each) for each in (pictures.accuracy | pictures.value_added).items()),
     )
     settings.reports_path.mkdir(parents=True, exist_ok=True)
-    path = settings.reports_path / "forecasts.html"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    return put_whole(settings.reports_path / "forecasts.html", page.encode())
 
 
 def _figure(name: str, image: str) -> str:

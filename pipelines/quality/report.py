@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.durable import put_whole
 from pipelines.ops import REASONS, REFUSALS
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
@@ -65,10 +66,7 @@ def write_report(settings: Settings, warehouse: Warehouse) -> Path:
     with warehouse.read() as connection:
         page = check_report(connection)
     settings.reports_path.mkdir(parents=True, exist_ok=True)
-    path = settings.reports_path / "checks.html"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(page, encoding="utf-8")
-    return unfinished.replace(path)
+    return put_whole(settings.reports_path / "checks.html", page.encode())
 
 
 def check_report(connection: duckdb.DuckDBPyConnection) -> str:

@@ -18,9 +18,10 @@
         'lines_open_late',
     ],
     'orders': ['orders_due', 'orders_on_time', 'orders_without_cancelled_line', 'orders_on_time_uncut'],
-    'shipped_counted': ['n'],
-    'delivered_counted': ['n'],
+    'shipped': ['n'],
+    'delivered': ['n'],
 } -%}
+{%- set timed = ['shipped', 'delivered'] -%}
 {%- set quantiles = {'p50': 0.5, 'p90': 0.9} -%}
 
 with days as (
@@ -115,7 +116,7 @@ orders_of_channels as (
 
 {# Times by the week in which the line left or arrived, so that a young week is not made up of its fast lines alone: how
    many lines took how many days, a few rows to read ranks from. #}
-{%- for stage in ('shipped', 'delivered') %}
+{%- for stage in timed %}
 {{ stage }}_of_channels as (
     select
         as_of,
@@ -130,21 +131,21 @@ orders_of_channels as (
 {% endfor %}
 {# Channels together and each alone. #}
 {%- for relation, counts in counted.items() %}
-{{ relation }} as (
+{{ relation }}_counted as (
     {%- for segment, value in segments %}
     select
         as_of, week_start_on, '{{ segment }}' as segment_type, {{ value }} as segment_value,
-        {%- if relation.endswith('_counted') %} days, {% endif %}
+        {%- if relation in timed %} days,{% endif %}
         {%- for count in counts %}
         sum({{ count }}) as {{ count }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from {{ relation.replace('_counted', '') }}_of_channels
-    group by as_of, week_start_on{{ ', days' if relation.endswith('_counted') }}{{ ', channel_id' if segment != 'all' }}
+    from {{ relation }}_of_channels
+    group by as_of, week_start_on{{ ', days' if relation in timed }}{{ ', channel_id' if segment != 'all' }}
     {{- ' union all' if not loop.last }}
     {%- endfor %}
 ),
 {% endfor %}
-{%- for stage in ('shipped', 'delivered') %}
+{%- for stage in timed %}
 {{ stage }}_ranked as (
     select
         *,
@@ -172,8 +173,8 @@ orders_of_channels as (
 ),
 {% endfor %}
 cells as (
-    {%- for relation in ('due', 'orders', 'shipped', 'delivered') %}
-    select as_of, week_start_on, segment_type, segment_value from {{ relation }}
+    {%- for relation in counted %}
+    select {{ cell }} from {{ relation }}_counted
     {{- ' union' if not loop.last }}
     {%- endfor %}
 ),
@@ -217,8 +218,8 @@ side_by_side as (
             cells.as_of = days.as_of
             and cells.week_start_on <= days.as_of
             and cells.week_start_on > {{ day_plus('days.as_of', -7 * weeks) }}
-    {%- for relation in ('due', 'orders', 'shipped', 'delivered') %}
-    left join {{ relation }}
+    {%- for relation in counted %}
+    left join {{ relation }}{{ '_counted' if relation not in timed }} as {{ relation }}
         on
             cells.as_of = {{ relation }}.as_of
             and cells.week_start_on = {{ relation }}.week_start_on
