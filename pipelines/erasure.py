@@ -177,7 +177,7 @@ def _take_out_of_raw(
     )
     try:
         condition = f"{PERSON} in (select name from erased_names)"
-        facts = day_facts(connection, feed, feed.table, "_delivered_on", condition)
+        facts = day_facts(connection.table(feed.table).filter(condition), feed)
         lost = "".join(f', "{name}" = null' for name in lost_columns(feed))
         connection.execute(
             f"update {feed.table} set {PERSON} = (select pseudonym from erased_names where name = {PERSON}){lost} "

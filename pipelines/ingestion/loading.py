@@ -181,24 +181,22 @@ def plus(left: Decimal | None, right: Decimal | None) -> Decimal | None:
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, reading: Reading, rows: pa.Table, result: Loaded) -> Hashes:
-    """Insert contract rows, count them, and return a hash of each one's delivery day and key."""
+    """Insert contract rows, count them, and return a hash of each one's delivery day and key.
+
+    A registered name would keep its rows until the transaction ends, and with them all of a large file.
+    """
     day = "_delivered_on" if reading.delivered_on is None else f"date '{reading.delivered_on}'"
-    columns = [f'"{column.name}"' for column in reading.feed.columns]
-    connection.register("conformed_rows", rows)
+    columns = ", ".join(f'"{column.name}"' for column in reading.feed.columns)
+    key = ", ".join(f'"{name}"' for name in reading.feed.key)
+    arrived = connection.from_arrow(rows)
     try:
-        connection.execute(
-            f"insert into {reading.feed.table} select {', '.join(columns)}, '{reading.file_id}', _record_no, {day} "
-            "from conformed_rows"
-        )
-        key = ", ".join(f'"{name}"' for name in reading.feed.key)
-        hashes = connection.execute(f"select hash({key}, {day}) as hashed from conformed_rows").to_arrow_table()
-        _note_days(result, reading, day_facts(connection, reading.feed, "conformed_rows", day, "true"))
+        arrived.project(f"{columns}, '{reading.file_id}', _record_no, {day}").insert_into(reading.feed.table)
+        hashes = arrived.project(f"hash({key}, {day})").to_arrow_table()
+        _note_days(result, reading, day_facts(arrived, reading.feed, day))
     except (duckdb.DataError, duckdb.IntegrityError) as error:
         raise FileRefusedError(
             "reader_failed", reading.source_path, f"its rows do not fit the table ({error})", "Report this defect."
         ) from error
-    finally:
-        connection.unregister("conformed_rows")
     found: Hashes = hashes.column(0).to_numpy()
     return found
 
@@ -213,15 +211,11 @@ class DayFacts:
     first_business: date | datetime | None
 
 
-def day_facts(
-    connection: duckdb.DuckDBPyConnection, feed: Contract, table: str, day: str, condition: str
-) -> list[DayFacts]:
-    """What the rows of a table that meet the condition are, per delivery day (`day` is its SQL)."""
+def day_facts(rows: duckdb.DuckDBPyRelation, feed: Contract, day: str = "_delivered_on") -> list[DayFacts]:
+    """What rows of a feed are, per delivery day (`day` is its SQL)."""
     amount = f"sum({feed.control_amount})" if feed.control_amount else "null"
     business = f'min("{feed.business_time}")' if feed.business_time else "null"
-    found = connection.execute(
-        f"select {day}, count(*), {amount}, {business} from {table} where {condition} group by 1"
-    ).fetchall()
+    found = rows.aggregate(f"{day}, count(*), {amount}, {business}", day).fetchall()
     return [DayFacts(*row) for row in found]
 
 
@@ -347,7 +341,7 @@ def _take_out(
     connection: duckdb.DuckDBPyConnection, reading: Reading, condition: str, result: Loaded
 ) -> tuple[int, Decimal | None]:
     """Delete those twins from the raw table; (how many, their control amount)."""
-    facts = day_facts(connection, reading.feed, "twins", "_delivered_on", condition)
+    facts = day_facts(connection.table("twins").filter(condition), reading.feed)
     if not facts:
         return 0, None
     connection.execute(

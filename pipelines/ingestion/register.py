@@ -285,7 +285,7 @@ class Register:
     def _remove_rows(self, file: LedgerFile, marks: Marks) -> None:
         feed = contract(file.feed)
         condition = f"_file_id = '{file.file_id}'"
-        facts = day_facts(self._connection, feed, feed.table, "_delivered_on", condition)
+        facts = day_facts(self._connection.table(feed.table).filter(condition), feed)
         self._connection.execute(f"delete from {feed.table} where {condition}")
         touched = {day.delivered_on: business_from(day, self._profile) for day in facts}
         marks.add(file.feed, touched, 0)

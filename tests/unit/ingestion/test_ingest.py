@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +15,10 @@ from shop import HEADER, Shop, line, orders
 from pipelines.errors import ProfileError, WarehouseError
 from pipelines.ingestion import FeedDay
 from pipelines.ingestion import register as register_module
+from pipelines.ingestion.loading import Loaded, Reading, insert_rows
 from pipelines.ingestion.origins import raw_origin
 from pipelines.ops import REFUSALS
-from pipelines.sources.contracts import contracts
+from pipelines.sources.contracts import contract, contracts
 
 DAY1, DAY2, DAY3 = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
 
@@ -42,6 +44,24 @@ def test_a_delivery_is_loaded_counted_and_marked(shop: Shop) -> None:
     assert shop.stale() == [("order_lines", DAY2, DAY1)]
     assert shop.query("select table_name, partition_on from ops.table_versions") == [("raw.order_lines", DAY2)]
     shop.assert_balanced()
+
+
+def test_rows_are_let_go_once_they_are_inserted(shop: Shop) -> None:
+    """A file's transaction is as long as the file: what it kept of each stretch of rows would be all of the file."""
+    file = shop.put("2024-01-02/a.csv", line("A"))
+    shop.ingest()
+    (source,) = shop.profile.feeds["order_lines"]
+    reading = Reading("more", contract("order_lines"), source, shop.profile, file, "more.csv", DAY2)
+    with shop.warehouse.transaction() as connection:
+        row = connection.execute("select * exclude (_file_id, _delivered_on) from raw.order_lines").to_arrow_table()
+        before = pa.total_allocated_bytes()
+        for _ in range(5):
+            rows = pa.concat_tables([row] * 20_000).combine_chunks()
+            size = rows.nbytes
+            insert_rows(connection, reading, rows, Loaded())
+            del rows
+        assert pa.total_allocated_bytes() - before < size
+    assert shop.query("select count(*) from raw.order_lines where _file_id = 'more'") == [(100_000,)]
 
 
 def test_the_business_day_of_a_mark_is_a_day_of_the_company(tmp_path: Path) -> None:
