@@ -77,7 +77,7 @@ SERIES_WEEK_AHEAD = """
 """
 BY_LAG = """
     select model, horizon_days, sum(abs_error_quantity)::double / nullif(sum(actual_quantity)::double, 0) as wape,
-        sum(inside_interval_count)::double / sum(n)::double as coverage
+        sum(inside_interval_count)::double / nullif(sum(n)::double, 0) as coverage
     from ml.forecast_accuracy
     where as_of = $as_of and model in ('selected', 'seasonal_naive') group by all order by all
 """

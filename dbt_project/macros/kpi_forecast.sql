@@ -1,7 +1,7 @@
 {#
     Rows of a forecast KPI: grades of the forecasts that stood, over the targets of the 28 days up to the as-of day; all
     horizons together, and the horizon at which orders are decided. The expressions are over the columns of `table`, one
-    of the models' tables of grades.
+    of the models' tables of grades. Rows of which nothing was graded, as stock ran out, are no facts.
 #}
 {% macro forecast_values(numerator, denominator, table='forecast_accuracy', n='n') -%}
 {%- set decision_horizon_days = 7 -%}
@@ -15,7 +15,7 @@ with facts as (
         cast({{ denominator }} as decimal(38, 6)) as denominator,
         {{ n }} as n
     from {{ source('ml', table) }}
-    where model = 'selected'
+    where model = 'selected' and {{ n }} > 0
 )
 
 {{ kpi_values('facts', ['trailing_28d'], segments=['horizon_days'], is_dated=false) }}
