@@ -132,7 +132,7 @@
     {% if changed %}
         {% do exceptions.raise_compiler_error(
             'The columns of ' ~ target ~ ' have changed: ' ~ changed | join('; ')
-            ~ '. Its rows of earlier days would not fit; build it anew with --full-refresh, or change the table by hand.'
+            ~ '. Its rows of earlier days would not fit: rebuild the warehouse (docs/operations.md), or change the table by hand.'
         ) %}
     {% endif %}
     {{ return(columns) }}
