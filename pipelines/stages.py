@@ -28,8 +28,8 @@ MARTS_SELECTION = (
     "path:models/ops",
 )
 REPORTS_SELECTION = ("path:models/kpis", "path:models/reports")
-MARTS_VIEWS = Views("marts", schemas=("staging", "intermediate"), sources=("raw", "ops"))
-REPORTS_VIEWS = Views("reports", schemas=("kpis",), sources=("raw", "ops", "ml"))
+MARTS_VIEWS = Views("marts", schemas=("staging", "intermediate"), sources=("raw", "ops"), described=("marts",))
+REPORTS_VIEWS = Views("reports", schemas=("kpis",), sources=("raw", "ops", "ml"), described=("reports",))
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,15 @@ def build_marts(
         stale = connection.execute("select feed, delivered_on from ops.stale_days").fetchall()
         written_days = sorted({*days, *(day for _, day in stale)})
         stamp_versions(connection, graph.tables_of(MARTS), written_days, run_id)
-        has_views = MARTS_VIEWS.stand(connection, transforms.digest())
-    results = transforms.build(MARTS_SELECTION, leave_views=has_views)
+        is_standing = MARTS_VIEWS.stand(connection, transforms.digest())
+    results = transforms.build(MARTS_SELECTION, leave_standing=is_standing)
     reach("transform.built")
-    built = _conclude(warehouse, graph, MARTS, "marts", written_days, results, run_id)
-    reach("transform.judged")
-    with warehouse.transaction() as connection:
-        settle_days(connection, stale)
-        MARTS_VIEWS.note(connection, transforms.digest())
+    with warehouse.held():
+        built = _conclude(warehouse, graph, MARTS, "marts", written_days, results, run_id)
+        reach("transform.judged")
+        with warehouse.transaction() as connection:
+            settle_days(connection, stale)
+            MARTS_VIEWS.note(connection, transforms.digest())
     return built
 
 
@@ -87,13 +88,14 @@ def build_reports(
     with warehouse.transaction() as connection:
         days = open_scope(connection, "reports", requested)
         stamp_versions(connection, graph.tables_of(REPORTS), days, run_id)
-        has_views = REPORTS_VIEWS.stand(connection, transforms.digest())
-    results = transforms.build(REPORTS_SELECTION, leave_views=has_views)
+        is_standing = REPORTS_VIEWS.stand(connection, transforms.digest())
+    results = transforms.build(REPORTS_SELECTION, leave_standing=is_standing)
     reach("report.built")
-    built = _conclude(warehouse, graph, REPORTS, "reports", days, results, run_id)
-    with warehouse.transaction() as connection:
-        close_scope(connection, "reports", days)
-        REPORTS_VIEWS.note(connection, transforms.digest())
+    with warehouse.held():
+        built = _conclude(warehouse, graph, REPORTS, "reports", days, results, run_id)
+        with warehouse.transaction() as connection:
+            close_scope(connection, "reports", days)
+            REPORTS_VIEWS.note(connection, transforms.digest())
     return built
 
 

@@ -97,11 +97,12 @@ class Transforms:
         told = repr((self._parsed.metadata.dbt_version, project, files))
         return hashlib.sha256(told.encode()).hexdigest()
 
-    def build(self, select: Sequence[str], *, leave_views: bool = False) -> list[NodeResult]:
-        """Run and test the selected models, in the order of their dependencies; with `leave_views`, views are not made.
+    def build(self, select: Sequence[str], *, leave_standing: bool = False) -> list[NodeResult]:
+        """Run and test the selected models, in the order of their dependencies.
 
-        A failing node or test is a result, not an error; its children are skipped. Unit tests judge the SQL, not the
-        data; they run in the test suite.
+        With `leave_standing`, what rows do not change is left as it is: views, and the comments of tables that are
+        kept. A failing node or test is a result, not an error; its children are skipped. Unit tests judge the SQL, not
+        the data; they run in the test suite.
 
         Raises:
             TransformError: dbt could not start or stopped half-way.
@@ -118,7 +119,8 @@ class Transforms:
                     "--exclude-resource-type",
                     "unit_test",
                     "--select",
-                    *(self._without_views(select) if leave_views else select),
+                    *(self._without_views(select) if leave_standing else select),
+                    *("--vars", json.dumps({"leave_comments": leave_standing})),
                 ],
                 target=self._target,
             )

@@ -38,9 +38,10 @@
 {% materialization incremental, adapter='duckdb' %}
     {%- set target = this.incorporate(type='table') -%}
     {%- set standing = load_cached_relation(this) -%}
+    {%- set is_kept = standing is not none and standing.is_table and not should_full_refresh() -%}
 
     {{ begin_model(pre_hooks) }}
-    {% if standing is none or not standing.is_table or should_full_refresh() %}
+    {% if not is_kept %}
         {{ replace_table(target, standing, sql) }}
     {% else %}
         {%- set written = make_temp_relation(target).include(database=false, schema=false) -%}
@@ -61,7 +62,7 @@
             }) }}
         {%- endcall %}
     {% endif %}
-    {{ end_model(target, post_hooks) }}
+    {{ end_model(target, post_hooks, has_comments=is_kept and var('leave_comments', false)) }}
 
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
@@ -74,9 +75,12 @@
 {% endmacro %}
 
 
-{# And after: the comments and hooks that belong to the transaction, its end, and the hooks behind it. #}
-{% macro end_model(target, post_hooks) %}
-    {% do write_comments(target) %}
+{# And after: the comments and hooks that belong to the transaction, its end, and the hooks behind it. A table that was
+   kept keeps its comments; who runs dbt says by `leave_comments` that they are those of this project. #}
+{% macro end_model(target, post_hooks, has_comments=false) %}
+    {% if not has_comments %}
+        {% do write_comments(target) %}
+    {% endif %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

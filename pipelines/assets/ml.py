@@ -30,11 +30,12 @@ def ml_assets(installation: Installation) -> dg.AssetsDefinition:
                 run_id=run_id,
                 progress=installation.progress,
             )
-            outcomes = run_checks(installation.warehouse, "ml", written, run_id=run_id)
-            picture = forecast_against_actuals(installation.warehouse, max(written))
-            drawn = forecast_pictures(installation.warehouse, max(written))
+            with installation.warehouse.held():
+                outcomes = run_checks(installation.warehouse, "ml", written, run_id=run_id)
+                picture = forecast_against_actuals(installation.warehouse, max(written))
+                drawn = forecast_pictures(installation.warehouse, max(written))
+                rows = _row_counts(installation)
             page = write_forecast_report(installation.settings, installation.profile.title, max(written), drawn)
-            rows = _row_counts(installation)
         about: dict[str, dg.MetadataValue] = {
             "data_through": dg.MetadataValue.text(max(days).isoformat()),
             "days_computed": dg.MetadataValue.int(len(written)),

@@ -37,9 +37,10 @@ def raw_assets(installation: Installation) -> dg.AssetsDefinition:
                 run_id=run_id,
                 progress=installation.progress,
             )
-            outcomes = run_checks(installation.warehouse, "raw", report.days_to_check(days), run_id=run_id)
-            with installation.warehouse.read() as connection:
-                books = {feed.feed: accounts(connection, feed.feed, days) for feed in contracts()}
+            with installation.warehouse.held():
+                outcomes = run_checks(installation.warehouse, "raw", report.days_to_check(days), run_id=run_id)
+                with installation.warehouse.read() as connection:
+                    books = {feed.feed: accounts(connection, feed.feed, days) for feed in contracts()}
         for refused in report.refused:
             context.log.warning(f"refused {refused.source_path}: {refused.message}")
         landed = (_landed(context, feed, report, books[feed.feed]) for feed in contracts())

@@ -1,4 +1,4 @@
-"""When views are left alone: only while neither they nor what they were made of has changed."""
+"""When views and comments are left alone: only while neither they nor what they were made of has changed."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import pytest
 from pipelines.ops import TABLES
 from pipelines.standing_views import Views
 
-VIEWS = Views("marts", schemas=("staging",), sources=("raw",))
+VIEWS = Views("marts", schemas=("staging",), sources=("raw",), described=("marts",))
 
 
 @pytest.fixture
@@ -19,12 +19,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         opened.execute(f"create table ops.standing_views ({TABLES['standing_views']})")
         opened.execute("create table raw.orders (order_id varchar, amount decimal(18, 2))")
         opened.execute("create view staging.orders as select * from raw.orders")
+        opened.execute("create table marts.days as select date '2026-01-01' as day_on")
+        opened.execute("comment on table marts.days is 'Calendar days.'")
         VIEWS.note(opened, "project")
         yield opened
 
 
 def test_nothing_noted_is_nothing_standing(connection: duckdb.DuckDBPyConnection) -> None:
-    assert not Views("reports", VIEWS.schemas, VIEWS.sources).stand(connection, "project")
+    assert not Views("reports", VIEWS.schemas, VIEWS.sources, VIEWS.described).stand(connection, "project")
 
 
 def test_rows_and_tables_that_dbt_makes_change_no_view(connection: duckdb.DuckDBPyConnection) -> None:
@@ -41,6 +43,9 @@ def test_rows_and_tables_that_dbt_makes_change_no_view(connection: duckdb.DuckDB
         "drop view staging.orders",
         "alter table raw.orders add column currency varchar",
         "alter table raw.orders alter amount type double",
+        "comment on table marts.days is 'Days.'",
+        "comment on column marts.days.day_on is 'The day.'",
+        "create or replace table marts.days as select date '2026-01-01' as day_on",
         "delete from ops.standing_views",
     ],
 )
