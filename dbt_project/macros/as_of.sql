@@ -127,6 +127,44 @@
 
 
 {#
+    The same where nearly every key has one stretch only, as the items of orders have: those are let through as they are.
+    Hashes of keys are far cheaper to group than keys and sums; keys that share a hash, mostly as they are the same, are
+    told apart by what they are.
+#}
+{% macro overlapping_few(stretches, keys, sums=[]) -%}
+    {%- set columns = (keys + ['as_of_from', 'as_of_to']) | join(', ') -%}
+    (
+        with hashed as (
+            select {{ columns }}{% for column in sums %}, {{ column }}{% endfor %}, {{ row_hash(keys) }} as key_hash
+            from {{ stretches }}
+            where as_of_from < as_of_to
+        ),
+
+        shared as (
+            select key_hash
+            from hashed
+            group by key_hash
+            having count(*) > 1
+        ),
+
+        told_apart as (
+            select hashed.*
+            from hashed
+            inner join shared
+                on hashed.key_hash = shared.key_hash
+        )
+
+        select {{ columns }}, 1 as total{% for column in sums %}, {{ column }}{% endfor %}
+        from hashed
+        where key_hash not in (select key_hash from shared)
+        union all
+        select *
+        from {{ overlapping('told_apart', keys, sums) }} as overlapping_of_few
+    )
+{%- endmacro %}
+
+
+{#
     What a master said of its members, per business day and as-of day: one row per member and version with the business
     days [valid_from, valid_to) it speaks for and the as-of days [told_from, told_to) that have been told. A version
     speaks from its delivery day on, the first one since ever, as in the dimensions; but an as-of day before its

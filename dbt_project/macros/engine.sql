@@ -22,6 +22,17 @@
     cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint)
 {%- endmacro %}
 
+{# A number of 64 bits for several columns, nulls included: equal for equal values, and for other values as good as never. #}
+{% macro row_hash(columns) %}{{ return(adapter.dispatch('row_hash')(columns)) }}{% endmacro %}
+
+{% macro duckdb__row_hash(columns) -%}
+    hash({{ columns | join(', ') }})
+{%- endmacro %}
+
+{% macro spark__row_hash(columns) -%}
+    xxhash64({{ columns | join(', ') }})
+{%- endmacro %}
+
 {# Several columns as one value that can be compared, nulls included. #}
 {% macro record_of(columns) %}{{ return(adapter.dispatch('record_of')(columns)) }}{% endmacro %}
 

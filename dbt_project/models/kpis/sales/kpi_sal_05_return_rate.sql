@@ -4,26 +4,21 @@
 {%- set cohort = ['business_on', 'channel_id', 'category'] -%}
 {%- set item = ['order_id', 'product_id'] + cohort -%}
 
-with lines as (
-    select order_id, product_id, business_on, channel_id, known_from, as_of_from, as_of_to, quantity, is_return
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', days) }} as lines
-    where not is_cancelled and (quantity > 0 or is_return)
-),
-
-products as (
+with products as (
     select * from {{ told(ref('int_products_versioned'), 'product_id', ['category']) }} as products
 ),
 
+{# Of age on some as-of day that knows them: younger ones are in no cohort. #}
 sold_lines as (
     select order_id, product_id, business_on, channel_id, as_of_from, as_of_to, quantity
-    from lines
-    where quantity > 0
+    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', days) }} as lines
+    where not is_cancelled and quantity > 0 and as_of_to > {{ day_plus('business_on', return_days) }}
 ),
 
 {# What an order has of a product is one item, however many lines it stands on. #}
 items as (
     select *
-    from {{ overlapping('sold_lines', ['order_id', 'product_id', 'business_on', 'channel_id'], ['quantity']) }} as items
+    from {{ overlapping_few('sold_lines', ['order_id', 'product_id', 'business_on', 'channel_id'], ['quantity']) }} as items
 ),
 
 sold as (
@@ -50,8 +45,8 @@ returned_lines as (
         as_of_from,
         as_of_to,
         abs(quantity) as quantity
-    from lines
-    where is_return
+    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', days) }} as lines
+    where not is_cancelled and is_return
 ),
 
 returned as (
