@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from tests.promises.planted import Planted
 
 
+# Two workers share two cores: a second thread of DuckDB's costs a small company a tenth of its time. The processes that
+# tests start inherit it.
+os.environ.setdefault("OPSCOPE_THREADS", "1")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="the larger counts of the promise tests: hours, not minutes")
 
