@@ -23,7 +23,7 @@ from pipelines.modelling.stage import prepare as prepare_ml
 from pipelines.ops import prepare
 from pipelines.publishing import Publication, publish
 from pipelines.publishing.digest import content_digest, digests
-from pipelines.resources import LOCK_PATIENCE_SECONDS, Warehouse
+from pipelines.resources import Warehouse
 from pipelines.scope import close_scope, open_scope, settle_days
 from pipelines.settings import Settings
 from pipelines.sources.landing import Days
@@ -119,33 +119,6 @@ def _that_write_rows(statements: list[Statement]) -> list[Statement]:
     ]
 
 
-class OpenWarehouse(Warehouse):
-    """A warehouse whose file stays open from one step to the next, for a process that is alone with it.
-
-    Opening and closing costs a tenth of a small night; that any step finds what the last one left in the file is shown
-    where processes are killed.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._opened: duckdb.DuckDBPyConnection | None = None
-
-    @contextmanager
-    def _connection(
-        self, path: Path, *, read_only: bool, patience_seconds: float = LOCK_PATIENCE_SECONDS
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        if self._opened is None:
-            self._opened = self._connect(path, read_only=False, patience_seconds=patience_seconds)
-        with self._opened.cursor() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            yield connection
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-
 @dataclass(frozen=True)
 class Replayed:
     """One company in a home. Its warehouse is opened by each step, unless one is `kept`."""
@@ -153,7 +126,7 @@ class Replayed:
     settings: Settings
     profile: Profile
     recording: Recording
-    kept: OpenWarehouse | None = None
+    kept: Warehouse | None = None
 
     @classmethod
     def at(cls, settings: Settings, profile: str, recording: Recording) -> "Replayed":
@@ -165,12 +138,13 @@ class Replayed:
 
     @contextmanager
     def kept_open(self) -> Iterator["Replayed"]:
-        """The same company with its warehouse open for the block."""
-        kept = OpenWarehouse(self.settings)
-        try:
+        """The same company with its warehouse open for the block, for a process that is alone with it.
+
+        That any step finds what the last one left in the file is shown where processes are killed.
+        """
+        kept = Warehouse(self.settings)
+        with kept.held():
             yield replace(self, kept=kept)
-        finally:
-            kept.close()
 
     def open(self) -> "Replayed":
         """The home with the warehouse of no deliveries in it."""
