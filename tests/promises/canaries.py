@@ -11,10 +11,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 MARK = "zq7x"
-CANARY = re.compile(rb"zq7x[0-9a-f]{12}", re.IGNORECASE)
+CANARY = re.compile(rb"zq7x[0-9a-f]{12}")
 
 
 def canary(*parts: object) -> str:
@@ -38,7 +37,8 @@ def in_file(path: Path) -> set[str]:
     content = path.read_bytes()
     found = in_bytes(content)
     if content[:4] == b"PAR1":
-        found |= in_bytes(repr(pq.read_table(path).to_pylist()).encode())
+        with duckdb.connect() as connection:
+            found |= in_rows(connection, f"read_parquet('{path}')")
     elif content[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(path) as archive:
             found |= {value for member in archive.namelist() for value in in_bytes(archive.read(member))}
@@ -48,8 +48,17 @@ def in_file(path: Path) -> set[str]:
 
 
 def in_bytes(content: bytes) -> set[str]:
-    """Canaries in bytes, also where every other byte is a zero, as in UTF-16."""
-    return {value.decode().lower() for text in (content, content.replace(b"\0", b"")) for value in CANARY.findall(text)}
+    """Canaries in bytes, in letters of either case, also where every other byte is a zero, as in UTF-16."""
+    lowered = content.lower()
+    return {value.decode() for text in (lowered, lowered.translate(None, b"\0")) for value in CANARY.findall(text)}
+
+
+def in_rows(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    """Canaries in any column of a table, as its values read."""
+    rows = connection.execute(
+        f"select t::varchar from {table} as t where contains(lower(t::varchar), ?)", [MARK]
+    ).fetchall()
+    return in_bytes("\n".join(text for (text,) in rows).encode())
 
 
 def in_tables(path: Path) -> dict[str, set[str]]:
@@ -57,9 +66,6 @@ def in_tables(path: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     with duckdb.connect(str(path), read_only=True) as connection:
         for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
-            rows = connection.execute(
-                f'select t::varchar from "{schema}"."{table}" as t where contains(t::varchar, ?)', [MARK]
-            ).fetchall()
-            for value in in_bytes("\n".join(text for (text,) in rows).encode()):
+            for value in in_rows(connection, f'"{schema}"."{table}"'):
                 found[value].add(f"{schema}.{table}")
     return dict(found)
