@@ -93,6 +93,9 @@ def follow(setting: Setting, beginning: Path, seed: int, *, with_forecasts: bool
     folder = setting.work / f"plan_{seed}"
     shutil.copytree(beginning, folder)
     with _at(setting, folder).kept_open() as home:
+        with home.warehouse.write() as connection:
+            # Nobody opens this file again, so what stands in its log need not be moved over when it is closed.
+            connection.execute("pragma disable_checkpoint_on_shutdown")
         _follow(random.Random(seed), setting, home)
         # Whatever the plan left out: files that landed after their day was launched, days that nobody asked for.
         home.ingest((setting.days[0], setting.days[-1]))
