@@ -17,6 +17,7 @@ from benchmarks.recording import Statement
 from pipelines import lease
 from pipelines.publishing import verify
 from pipelines.publishing.versions import current_version
+from tests.integration.command_line import OF_THE_MODELS
 from tests.promises import small_shop, whole_runs
 from tests.promises.nursery import Nursery, spread
 from tests.promises.replayed import Recording, Replayed, settings_at
@@ -88,7 +89,7 @@ def warmed() -> Iterator[list[Nursery]]:
 
 def warm() -> None:
     small_shop.warm()
-    whole_runs.import_all("models_ml.engine")
+    whole_runs.import_all(*OF_THE_MODELS)
 
 
 @pytest.fixture(scope="module")

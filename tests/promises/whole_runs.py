@@ -22,6 +22,7 @@ from pipelines.publishing.digest import content_digest, digests
 from pipelines.publishing.versions import current_version
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
+from tests.integration.command_line import OF_THE_MODELS
 from tests.promises.nursery import Nursery
 
 DAYS = 2
@@ -50,7 +51,7 @@ def import_all(*names: str) -> None:
 
 def warm(home: str) -> None:
     """Warms a nursery for one home."""
-    import_all("great_expectations", "models_ml.engine", "pipelines.quality.gx", "dbt.cli.main")
+    import_all("great_expectations", "pipelines.quality.gx", "dbt.cli.main", *OF_THE_MODELS)
     installation = installation_of(settings_at(Path(home)))
     installation.transforms.parse()
     _warmed.append(installation)
