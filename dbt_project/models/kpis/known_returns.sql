@@ -6,11 +6,6 @@ with days as (
     select as_of, month_start_on from {{ snapshot_days() }} as days
 ),
 
-lines as (
-    select *
-    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', window_days) }} as lines
-),
-
 day_rates as (
     select distinct as_of, currency, business_on, rate_to_base from {{ ref('known_sales_daily') }}
 ),
@@ -30,7 +25,7 @@ returned as (
         -lines.quantity as units,
         lines.currency,
         lines.net_amount
-    from lines
+    from {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', window_days) }} as lines
     inner join days
         on
             lines.as_of_from <= days.as_of
@@ -53,7 +48,7 @@ candidates as (
         sales.ordered_at as sold_at,
         sales.business_on as sold_on
     from returned
-    inner join lines as sales
+    inner join {{ known_rows(ref('int_order_lines_versioned'), 'ordered_on', window_days) }} as sales
         on
             returned.{{ same }} = sales.{{ same }}
             and returned.product_id = sales.product_id
