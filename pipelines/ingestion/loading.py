@@ -30,6 +30,7 @@ from pipelines.sources.profiles import Profile, Source
 
 Item = TypeVar("Item")
 Hashes = npt.NDArray[np.uint64]
+# The columns of ops.quarantine, in its order: rows go in by position.
 QUARANTINE_SCHEMA = pa.schema(
     [
         ("quarantine_id", pa.string()),
@@ -42,7 +43,10 @@ QUARANTINE_SCHEMA = pa.schema(
         ("column_name", pa.string()),
         ("message", pa.string()),
         ("raw_text", pa.string()),
+        ("mended_text", pa.string()),
         ("status", pa.string()),
+        ("released_at", pa.timestamp("us")),
+        ("released_by", pa.string()),
     ]
 )
 MANY_REFUSED = 100_000
@@ -237,7 +241,7 @@ def _note_days(result: Loaded, reading: Reading, found: list[DayFacts]) -> None:
 
 
 def insert_quarantine(connection: duckdb.DuckDBPyConnection, reading: Reading, rejects: list[Reject]) -> None:
-    """Write refused records to ops.quarantine."""
+    """Write refused records to ops.quarantine; a registered name would keep them until the transaction ends."""
     if not rejects:
         return
     rejects = reading.erased.screened_rejects(reading.feed, reading.source, rejects)
@@ -257,11 +261,7 @@ def insert_quarantine(connection: duckdb.DuckDBPyConnection, reading: Reading, r
         }
         for reject in rejects
     ]
-    connection.register("refused_records", pa.Table.from_pylist(rows, QUARANTINE_SCHEMA))
-    try:
-        connection.execute("insert into ops.quarantine by name select * from refused_records")
-    finally:
-        connection.unregister("refused_records")
+    connection.from_arrow(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA)).insert_into("ops.quarantine")
 
 
 def quarantine_id(file_id: str, record_no: int | None) -> str:

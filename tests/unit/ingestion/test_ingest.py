@@ -15,9 +15,10 @@ from shop import HEADER, Shop, line, orders
 from pipelines.errors import ProfileError, WarehouseError
 from pipelines.ingestion import FeedDay
 from pipelines.ingestion import register as register_module
-from pipelines.ingestion.loading import Loaded, Reading, insert_rows
+from pipelines.ingestion.loading import QUARANTINE_SCHEMA, Loaded, Reading, insert_quarantine, insert_rows
 from pipelines.ingestion.origins import raw_origin
 from pipelines.ops import REFUSALS
+from pipelines.sources.chunks import Reject
 from pipelines.sources.contracts import contract, contracts
 
 DAY1, DAY2, DAY3 = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
@@ -62,6 +63,28 @@ def test_rows_are_let_go_once_they_are_inserted(shop: Shop) -> None:
             del rows
         assert pa.total_allocated_bytes() - before < size
     assert shop.query("select count(*) from raw.order_lines where _file_id = 'more'") == [(100_000,)]
+
+
+def test_refused_records_are_let_go_once_they_are_in_quarantine(shop: Shop) -> None:
+    file = shop.put("2024-01-02/a.csv", line("A"))
+    shop.ingest()
+    (source,) = shop.profile.feeds["order_lines"]
+    reading = Reading("more", contract("order_lines"), source, shop.profile, file, "more.csv", DAY2)
+    text = "x" * 1_000
+    with shop.warehouse.transaction() as connection:
+        before = pa.total_allocated_bytes()
+        for part in range(5):
+            numbers = range(part * 2_000, part * 2_000 + 2_000)
+            rejects = [Reject(number, None, "field_count", "quantity", "a message", text) for number in numbers]
+            insert_quarantine(connection, reading, rejects)
+        assert pa.total_allocated_bytes() - before < 2_000 * len(text)
+    assert shop.query("select count(*), min(raw_text), max(status) from ops.quarantine") == [(10_000, text, "open")]
+
+
+def test_refused_records_have_the_columns_of_the_quarantine_in_its_order(shop: Shop) -> None:
+    shop.put("2024-01-02/a.csv", line("A"))
+    shop.ingest()
+    assert [row[0] for row in shop.query("describe ops.quarantine")] == QUARANTINE_SCHEMA.names
 
 
 def test_the_business_day_of_a_mark_is_a_day_of_the_company(tmp_path: Path) -> None:
