@@ -79,7 +79,8 @@ def _invoke(command: list[str], target_path: Path, **given: Any) -> Any:
 
     folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
     target = ["--target-path", str(target_path), "--log-path", str(target_path)]
-    outcome = dbtRunner(**given).invoke(["--quiet", "--log-level-file", "none", *command, *folders, *target])
+    quietly = ["--quiet", "--log-level-file", "none", "--no-write-json"]
+    outcome = dbtRunner(**given).invoke([*quietly, *command, *folders, *target])
     if not outcome.success:
         raise RuntimeError(f"dbt {command[0]} failed: {outcome.exception or outcome.result}")
     return outcome

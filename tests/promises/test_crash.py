@@ -1,6 +1,6 @@
 """Kills at any moment of ingestion and publishing, at the named seams and at random: one rerun ends where none ended.
 
-Full pipelines are killed in test_crash_pipeline, the services around them in test_crash_services.
+Full pipelines and the services around them are killed in test_crash_pipeline.
 """
 
 import random
