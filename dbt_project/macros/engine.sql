@@ -122,11 +122,11 @@
 {% macro digest_of(columns) %}{{ return(adapter.dispatch('digest_of')(columns)) }}{% endmacro %}
 
 {% macro duckdb__digest_of(columns) -%}
-    sum(hash({{ columns | join(', ') }}))
+    sum({{ row_hash(columns) }})
 {%- endmacro %}
 
 {% macro spark__digest_of(columns) -%}
-    sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0)))
+    sum(cast({{ row_hash(columns) }} as decimal(38, 0)))
 {%- endmacro %}
 
 {# Hooks around a model that the planner of DuckDB is no help with. To plan a model that reads very many views with what is
