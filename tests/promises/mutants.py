@@ -50,8 +50,8 @@ MUTANTS = (
         "refused records are dropped",
         "P1",
         "pipelines/ingestion/loading.py",
-        '        connection.execute("insert into ops.quarantine by name select * from refused_records")\n',
-        "        pass\n",
+        '    connection.from_arrow(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA)).insert_into("ops.quarantine")\n',
+        "",
         ("tests/unit/ingestion/test_quarantine.py",),
     ),
     Mutant(
