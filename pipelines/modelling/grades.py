@@ -32,75 +32,95 @@ DECISION_HORIZON_DAYS = 7
 # In-sample differences are to the same weekday of the week before.
 SEASON = 7
 
-# One row per forecast that is due, with the naive forecast's errors of the same series, target and origin. What stock
-# ran out on has no demand to compare with, so no error of it is known and every sum goes without.
-GRADED = """
-    create or replace temp table graded as
-    with due as (
-        select
-            forecasts.as_of as forecast_on, target_on, product_id, channel_id, horizon_days, model, is_selected,
-            mean, p10, p50, p90, case when held_back is null then coalesce(actuals.quantity, 0) end as came_true
-        from ml.demand_forecasts as forecasts
-        left join actuals using (product_id, channel_id, target_on)
-        left join beyond_sales
-            on beyond_sales.ordered_on = target_on
-            and beyond_sales.product_id = forecasts.product_id and beyond_sales.channel_id = forecasts.channel_id
-        where forecasts.target_on between $as_of - $days + 1 and $last_known and forecasts.as_of < $as_of
-    ), judged as (
-        select
-            * exclude (mean),
-            came_true::decimal(24, 6) as actual,
-            case when came_true is not null then mean::decimal(24, 6) end as forecast,
-            abs(mean::decimal(24, 6) - came_true::decimal(24, 6)) as abs_error,
-            ((mean - came_true) ** 2)::decimal(38, 4) as square_error,
-            (
-                greatest(0.1 * (came_true - p10), 0.9 * (p10 - came_true))
-                + greatest(0.5 * (came_true - p50), 0.5 * (p50 - came_true))
-                + greatest(0.9 * (came_true - p90), 0.1 * (p90 - came_true))
-            )::decimal(24, 6) as pinball
-        from due
-    ), naive as (
-        select forecast_on, target_on, product_id, channel_id, abs_error as naive_error, pinball as naive_pinball
-        from judged where model = 'seasonal_naive'
-    ), paired as (
-        select judged.*, naive_error, naive_pinball
-        from judged left join naive using (forecast_on, target_on, product_id, channel_id)
+# Every series with a forecast that is due, on every graded day: what came true, null where stock ran out, for what
+# nobody could buy says nothing of demand.
+TRUTH = """
+    create or replace temp table truth as
+    with series as (
+        select product_id, channel_id, row_number() over (order by product_id, channel_id)::integer as series_no
+        from (
+            select distinct product_id, channel_id from ml.demand_forecasts
+            where target_on between $as_of - $days + 1 and $last_known and as_of < $as_of
+        )
+    ), days as (
+        select unnest(range(first_on, last_on + interval 1 day, interval 1 day))::date as target_on
+        from (select ($as_of - $days + 1)::timestamp as first_on, $last_known::timestamp as last_on)
     )
-    select * exclude (is_selected) from paired
-    union all by name
-    select * exclude (is_selected) replace ('selected' as model) from paired where is_selected
+    select
+        series_no, product_id, channel_id, target_on,
+        case when held_back is null then coalesce(quantity, 0) end as came_true
+    from series
+    cross join days
+    left join actuals using (product_id, channel_id, target_on)
+    left join beyond_sales
+        on beyond_sales.ordered_on = target_on
+        and beyond_sales.product_id = series.product_id and beyond_sales.channel_id = series.channel_id
 """
-SERIES_GRADED = """
+# One row per forecast that is due. Of what has no truth no error is known, and every sum goes without. There are
+# thousands of them per series: nobody writes them down.
+GRADED = """
+    select
+        series_no, forecasts.as_of as forecast_on, target_on, horizon_days, model, is_selected,
+        came_true is not null as is_graded,
+        came_true::decimal(24, 6) as actual,
+        case when came_true is not null then mean::decimal(24, 6) end as forecast,
+        abs(mean::decimal(24, 6) - came_true::decimal(24, 6)) as abs_error,
+        ((mean - came_true) ** 2)::decimal(38, 4) as square_error,
+        (
+            greatest(0.1 * (came_true - p10), 0.9 * (p10 - came_true))
+            + greatest(0.5 * (came_true - p50), 0.5 * (p50 - came_true))
+            + greatest(0.9 * (came_true - p90), 0.1 * (p90 - came_true))
+        )::decimal(24, 6) as pinball,
+        came_true < p10 as is_below_p10, came_true <= p10 as is_up_to_p10,
+        came_true < p50 as is_below_p50, came_true <= p50 as is_up_to_p50,
+        came_true < p90 as is_below_p90, came_true <= p90 as is_up_to_p90
+    from ml.demand_forecasts as forecasts
+    inner join truth using (product_id, channel_id, target_on)
+    where target_on between $as_of - $days + 1 and $last_known and forecasts.as_of < $as_of
+"""
+# Sums per series, horizon and model, and beside them those of the naive forecasts of the same series, target and
+# origin. A model's forecasts that stood at the time count as those of `selected` too.
+SERIES_GRADED = f"""
     create or replace temp table series_graded as
-    with summed as (
+    with graded as not materialized (
+        {GRADED}
+    ), naive as not materialized (
+        select series_no, forecast_on, target_on, abs_error as naive_error, pinball as naive_pinball
+        from graded where model = 'seasonal_naive' and is_graded
+    ), summed as (
         select
-            product_id, channel_id, horizon_days, model,
-            coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
-            count(came_true) as n, count(*) - count(came_true) as out_of_stock,
+            series_no, horizon_days, model, is_selected,
+            count(*) filter (is_graded) as n, count(*) filter (not is_graded) as out_of_stock,
             sum(actual) as actual, sum(forecast) as forecast, sum(abs_error) as abs_error,
             sum(square_error) as square_error, sum(pinball) as pinball,
-            count(*) filter (came_true < p10) as below_p10, count(*) filter (came_true <= p10) as up_to_p10,
-            count(*) filter (came_true < p50) as below_p50, count(*) filter (came_true <= p50) as up_to_p50,
-            count(*) filter (came_true < p90) as below_p90, count(*) filter (came_true <= p90) as up_to_p90,
-            sum(abs_error) filter (absolute_scale is not null) as scaled_error,
-            sum(square_error) filter (absolute_scale is not null) as scaled_square,
-            count(came_true) * any_value(absolute_scale)::decimal(24, 6) as abs_scale,
-            count(came_true) * any_value(square_scale)::decimal(34, 4) as square_scale,
+            count(*) filter (is_below_p10) as below_p10, count(*) filter (is_up_to_p10) as up_to_p10,
+            count(*) filter (is_below_p50) as below_p50, count(*) filter (is_up_to_p50) as up_to_p50,
+            count(*) filter (is_below_p90) as below_p90, count(*) filter (is_up_to_p90) as up_to_p90,
             count(naive_error) as pairs,
             sum(actual) filter (naive_error is not null) as paired_actual,
             sum(abs_error) filter (naive_error is not null) as paired_error,
             sum(naive_error) as naive_error,
             sum(pinball) filter (naive_error is not null) as paired_pinball,
             sum(naive_pinball) as naive_pinball
-        from graded left join series_known using (product_id, channel_id)
+        from graded left join naive using (series_no, forecast_on, target_on)
         group by all
+    ), told as (
+        select * exclude (model, is_selected), unnest(if(is_selected, [model, 'selected'], [model])) as model
+        from summed
+    ), of_series as (
+        select series_no, horizon_days, model, coalesce(sum(columns(* exclude (series_no, horizon_days, model))), 0)
+        from told group by all
     )
     select
-        product_id, channel_id, horizon_days, model, abc, xyz, demand_class,
-        coalesce(
-            columns(* exclude (product_id, channel_id, horizon_days, model, abc, xyz, demand_class)), 0
-        )
-    from summed
+        product_id, channel_id, of_series.* exclude (series_no),
+        coalesce(abc, 'C') as abc, coalesce(xyz, 'Z') as xyz, coalesce(demand_class, 'dead') as demand_class,
+        case when absolute_scale is null then 0 else abs_error end as scaled_error,
+        case when absolute_scale is null then 0 else square_error end as scaled_square,
+        coalesce(n::bigint * absolute_scale::decimal(24, 6), 0) as abs_scale,
+        coalesce(n::bigint * square_scale::decimal(34, 4), 0) as square_scale
+    from of_series
+    inner join (select distinct series_no, product_id, channel_id from truth) using (series_no)
+    left join series_known using (product_id, channel_id)
 """
 SUMS = """
     sum(n) as n, sum(out_of_stock) as out_of_stock_count, sum(actual) as actual_quantity,
@@ -146,18 +166,25 @@ VALUE_ADDED = """
         1 - pinball_quantity / nullif(naive_pinball_quantity, 0) as quantile_skill
     from summed
 """
-TRACKING = """
+TRACKING = f"""
     insert into ml.forecast_tracking by name
-    with daily as (
-        select model, horizon_days, target_on, sum(forecast - actual) as error
-        from graded where came_true is not null group by all
+    with graded as not materialized (
+        {GRADED}
     ), summed as (
+        select model, is_selected, horizon_days, target_on, sum(forecast - actual) as error
+        from graded where is_graded group by all
+    ), told as (
+        select horizon_days, target_on, error, unnest(if(is_selected, [model, 'selected'], [model])) as model
+        from summed
+    ), daily as (
+        select model, horizon_days, target_on, sum(error) as error from told group by all
+    ), tracked as (
         select
             $as_of as as_of, model, horizon_days, count(*) as days, sum(error) as error_quantity,
             sum(abs(error)) as abs_error_quantity, (sum(abs(error)) / count(*))::decimal(38, 6) as mad_quantity
         from daily group by all
     )
-    select *, error_quantity / nullif(mad_quantity, 0) as tracking_signal from summed
+    select *, error_quantity / nullif(mad_quantity, 0) as tracking_signal from tracked
 """
 BY_SERIES = f"""
     insert into ml.forecast_accuracy_series by name
@@ -205,12 +232,14 @@ class ForecastGrades:
         self._context.location_demand.know_beyond_sales(day)
         self._know_series(day)
         execute = self._context.connection.execute
-        execute(GRADED, {"as_of": day, "days": GRADED_DAYS, "last_known": last_known})
-        execute(SERIES_GRADED)
+        span = {"as_of": day, "days": GRADED_DAYS, "last_known": last_known}
+        for statement in (TRUTH, SERIES_GRADED):
+            execute(statement, span)
         for table in (FORECAST_ACCURACY, FORECAST_VALUE_ADDED, FORECAST_TRACKING):
             execute(f"delete from {table.full_name} where as_of = ?", [day])
-        for statement in (ACCURACY, VALUE_ADDED, TRACKING):
+        for statement in (ACCURACY, VALUE_ADDED):
             execute(statement, {"as_of": day})
+        execute(TRACKING, span)
         if keep_newest_of_month(self._context.connection, [FORECAST_ACCURACY_SERIES], day):
             execute(BY_SERIES, {"as_of": day, "decision": DECISION_HORIZON_DAYS})
 
