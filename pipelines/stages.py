@@ -4,7 +4,7 @@ Ingestion, modelling and publishing are functions of their own packages; Dagster
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import duckdb
@@ -14,7 +14,7 @@ from pipelines.quality.checks import CheckOutcome, DbtOutcome, record_dbt_result
 from pipelines.quality.rules import Stage
 from pipelines.quality.versions import stamp_versions
 from pipelines.resources import Warehouse
-from pipelines.scope import close_scope, open_scope, settle_days
+from pipelines.scope import close_scope, in_parts, narrow_scope, open_scope, settle_days
 from pipelines.standing_views import Views
 from pipelines.transforms import DbtGraph, NodeResult, TransformError, Transforms
 
@@ -80,13 +80,20 @@ def build_marts(
 def build_reports(
     warehouse: Warehouse, transforms: Transforms, graph: DbtGraph, requested: Sequence[date], *, run_id: str
 ) -> Built:
-    """Compute KPIs and reports of the requested as-of days and of the stale ones.
+    """Compute KPIs and reports of the requested as-of days and of the stale ones, in as many parts as memory asks for.
 
     Raises:
-        TransformError: a model failed; the days stay stale.
+        TransformError: a model failed; the days of its part and of those behind it stay stale.
     """
     with warehouse.transaction() as connection:
         days = open_scope(connection, "reports", requested)
+        parts = in_parts(connection, days)
+    return _together([_report(warehouse, transforms, graph, part, run_id) for part in parts])
+
+
+def _report(warehouse: Warehouse, transforms: Transforms, graph: DbtGraph, days: Sequence[date], run_id: str) -> Built:
+    with warehouse.transaction() as connection:
+        narrow_scope(connection, days)
         stamp_versions(connection, graph.tables_of(REPORTS), days, run_id)
         is_standing = REPORTS_VIEWS.stand(connection, transforms.digest())
     results = transforms.build(REPORTS_SELECTION, leave_standing=is_standing)
@@ -99,12 +106,23 @@ def build_reports(
     return built
 
 
+def _together(parts: Sequence[Built]) -> Built:
+    """What several builds of one stage did. Rows, nodes and tests are of whole tables, so the last ones hold."""
+    newest = parts[-1]
+    return replace(
+        newest,
+        days=[day for part in parts for day in part.days],
+        seconds={table: sum(part.seconds.get(table, 0.0) for part in parts) for table in newest.seconds},
+        outcomes=[outcome for part in parts for outcome in part.outcomes],
+    )
+
+
 def _conclude(
     warehouse: Warehouse,
     graph: DbtGraph,
     schemas: Sequence[str],
     stage: Stage,
-    days: list[date],
+    days: Sequence[date],
     results: list[NodeResult],
     run_id: str,
 ) -> Built:
@@ -119,7 +137,7 @@ def _conclude(
     outcomes = run_checks(warehouse, stage, days, run_id=run_id)
     seconds = {graph.table(name): by_id[name].seconds for name in graph.models if name in by_id}
     newest = {outcome.check_name: outcome for outcome in sorted(tested, key=lambda each: each.partition_on)}
-    return Built(days, rows, seconds, by_id, newest, outcomes)
+    return Built(list(days), rows, seconds, by_id, newest, outcomes)
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from tests.promises.replayed import Recording, Replayed, settings_at
 DAYS_SHARED = 54
 # Of a launch beside others, how many come to their reports.
 REPORTED = 1 / 6
+# Every so many plans the last reports are computed in parts, as those of a large company are.
+IN_PARTS_EVERY, DAYS_AT_ONCE = 5, 35
 # Forecasts are of some as-of days only: each is computed alike, and of ever more vintages.
 FORECAST_EVERY_DAYS = 6
 HELD_BACK, WRONG_AT_FIRST = 8, 3
@@ -102,7 +104,7 @@ def follow(setting: Setting, beginning: Path, seed: int, *, with_forecasts: bool
         home.transform()
         if with_forecasts:
             home.forecast(setting.forecast_days)
-        home.report(setting.days)
+        home.report(setting.days, at_once=None if seed % IN_PARTS_EVERY else DAYS_AT_ONCE)
         found = home.digests()
     shutil.rmtree(folder)
     return found

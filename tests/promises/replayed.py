@@ -24,7 +24,7 @@ from pipelines.ops import prepare
 from pipelines.publishing import Publication, publish
 from pipelines.publishing.digest import content_digest, digests
 from pipelines.resources import Warehouse
-from pipelines.scope import close_scope, open_scope, settle_days
+from pipelines.scope import close_scope, narrow_scope, open_scope, settle_days
 from pipelines.settings import Settings
 from pipelines.sources.landing import Days
 from pipelines.sources.profiles import Profile, load_profile
@@ -171,12 +171,15 @@ class Replayed:
     def forecast(self, days: Sequence[date]) -> None:
         build_ml(self.settings, self.profile, self.warehouse, days, run_id="run", progress=silent)
 
-    def report(self, days: Sequence[date]) -> None:
-        """KPIs and reports, as `stages.build_reports` has dbt build them."""
+    def report(self, days: Sequence[date], *, at_once: int | None = None) -> None:
+        """KPIs and reports, as `stages.build_reports` has dbt build them; at most so many days `at_once`."""
         with self.warehouse.write() as connection:
             computed = open_scope(connection, "reports", days)
-            replay(connection, self.recording.reports)
-            close_scope(connection, "reports", computed)
+            size = at_once or max(1, len(computed))
+            for part in [computed[start : start + size] for start in range(0, len(computed), size)]:
+                narrow_scope(connection, part)
+                replay(connection, self.recording.reports)
+                close_scope(connection, "reports", part)
 
     def build_by_dbt(self, days: Sequence[date]) -> None:
         """Marts and reports of all that is stale, by dbt."""

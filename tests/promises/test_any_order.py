@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import scope
 from pipelines.demo import generate
+from pipelines.publishing.digest import digests
+from pipelines.stages import build_reports
+from tests.promises.installed import Installed
 from tests.promises.plans import (
     Setting,
     delivered_files,
@@ -104,6 +108,31 @@ def test_any_plan_ends_in_the_tables_of_one_run(
         trials=plans,
         seed=SEED,
     )
+
+
+def test_reports_in_parts_are_those_of_one_build_and_all_judged(
+    company: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evidence: Callable[..., None]
+) -> None:
+    """A company too large for its five as-of days at once: two at a time, by dbt, each part with its own outcomes."""
+    home = company.copy(tmp_path / "home")
+    with home.warehouse.read() as connection:
+        before = digests(connection, ("reports",))
+        (rows,) = connection.execute(
+            "select (select count(*) from intermediate.int_order_lines_versioned) + count(*) "
+            "from intermediate.int_inventory_levels_versioned"
+        ).fetchone() or (0,)
+    monkeypatch.setattr(scope, "ROWS_AT_ONCE", 2 * rows)
+    built = build_reports(home.warehouse, home.transforms, home.graph, home.days, run_id="in parts")
+    with home.warehouse.read() as connection:
+        assert digests(connection, ("reports",)) == before
+        (versions,) = connection.execute(
+            "select count(distinct version) from ops.table_versions where table_name = 'reports.fct_kpi_values'"
+        ).fetchone() or (0,)
+    assert built.days == home.days
+    assert versions == 3
+    assert {outcome.partition_on for outcome in built.outcomes} == set(home.days)
+    home.publish("in parts")
+    evidence("P8", "as-of days computed in parts, as a large company's are, end in the tables of one build", trials=3)
 
 
 def _begin(asked: tuple) -> object:

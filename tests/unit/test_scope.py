@@ -6,8 +6,9 @@ from datetime import date
 import duckdb
 import pytest
 
+from pipelines import scope
 from pipelines.ops import TABLES
-from pipelines.scope import close_scope, open_scope, settle_days
+from pipelines.scope import close_scope, in_parts, narrow_scope, open_scope, settle_days
 
 D1, D2, D3 = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)
 
@@ -100,3 +101,26 @@ def test_nothing_taken_up_leaves_every_day_as_it_is(connection: duckdb.DuckDBPyC
     compute(connection, "ml", D1, D2)
     settle_days(connection, [])
     assert compute(connection, "ml", D2) == [D2]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "parts"), [(1, [[D1], [D2], [D3]]), (8, [[D1, D2], [D3]]), (12, [[D1, D2, D3]]), (99, [[D1, D2, D3]])]
+)
+def test_days_are_computed_in_parts_that_fit(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, at_once: int, parts: list[list[date]]
+) -> None:
+    """Four rows are known: a part has as many days as keep rows times days below the limit, and never none."""
+    monkeypatch.setattr(scope, "ROWS_AT_ONCE", at_once)
+    connection.execute("create schema intermediate")
+    connection.execute("create table intermediate.int_order_lines_versioned as from range(3)")
+    connection.execute("create table intermediate.int_inventory_levels_versioned as from range(1)")
+    assert in_parts(connection, [D1, D2, D3]) == parts
+    assert in_parts(connection, []) == [[]]
+
+
+def test_a_part_is_all_that_dbt_is_told_of_and_the_rest_stays_stale(connection: duckdb.DuckDBPyConnection) -> None:
+    open_scope(connection, "reports", [D1, D2, D3])
+    narrow_scope(connection, [D1, D2])
+    assert connection.execute("select as_of from ops.build_scope order by 1").fetchall() == [(D1,), (D2,)]
+    close_scope(connection, "reports", [D1, D2])
+    assert open_scope(connection, "reports", []) == [D3]
