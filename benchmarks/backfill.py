@@ -138,10 +138,16 @@ def _no_progress(what: str, done: int, total: int) -> None:
 
 
 def again(watch: Watch, *, home: str, landing: str, first: str, last: str) -> None:
-    """The marts once more, every delivery day marked stale, as when the reading of a feed changed."""
+    """The marts once more, every delivery day marked stale, as when the reading of a feed changed.
+
+    What judges them is imported before, as dbt is on both sides.
+    """
+    import great_expectations
+
     from pipelines.stages import build_marts
     from pipelines.transforms import DbtGraph, Transforms
 
+    assert great_expectations
     settings, _, warehouse = installation(home, landing)
     transforms = Transforms(settings)
     transforms.parse()

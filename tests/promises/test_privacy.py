@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from pipelines.assets import shell
 from pipelines.automation import alert
 from pipelines.definitions import build_definitions, installation_of
 from pipelines.errors import OpscopeError
@@ -69,6 +70,12 @@ def _in_checkout() -> set[str]:
 
 
 # ------------------------------------------------------------------------------------------------------ failing runs
+
+
+@pytest.fixture(autouse=True)
+def _retries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed step tells is looked for here, twice as ever, but nobody need wait for its second try."""
+    monkeypatch.setattr(shell, "RETRIES", dg.RetryPolicy(max_retries=1))
 
 
 def run_with(tmp_path: Path, planted: Planted, change: Callable[[dict], None], landing: str = "") -> Settings:
