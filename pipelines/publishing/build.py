@@ -24,7 +24,9 @@ from pipelines.publishing.versions import DATABASE, Manifest, PublishedTable, St
 CANDIDATE = "candidate"
 # What every DuckDB from 1.0 on reads; the warehouse itself is written for the pinned one alone.
 STORAGE_VERSION = "v1.0.0"
-PARQUET = "format parquet, compression zstd, parquet_version v2"
+# Of five million rows level 1 takes 7.7 CPU seconds, 7.1 of them for encoding; DuckDB's own level, 3, takes 10.8 and
+# saves 3 % of the bytes.
+PARQUET = "format parquet, compression zstd, compression_level 1, parquet_version v2"
 # A table is brought up to date by days when it is large and at most this share of its rows is touched: comparing costs
 # a fifth of writing (5 million rows and 24 columns: 3 against 17 CPU seconds).
 PATCHED_FROM_ROWS = 100_000
