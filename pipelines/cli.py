@@ -135,6 +135,7 @@ def run(
     """Load delivery days, forecast, grade, compute KPIs and publish."""
     from pipelines.definitions import installation_of
     from pipelines.launch import launch, newest_day
+    from pipelines.sources.landing import misdated
 
     settings = settings_of(context, profile=profile, landing=landing)
     with progress_bars() as bars:
@@ -146,6 +147,7 @@ def run(
             launched = launch(installation, "nightly", *_range(on, first, last))
     _require_success(launched, settings)
     printing.deliveries(out, settings)
+    printing.misdated(out, misdated(installation.profile, settings.landing_url))
     printing.published(out, settings)
 
 

@@ -28,6 +28,7 @@ from pipelines.publishing.versions import (
     versions_path,
 )
 from pipelines.settings import REPOSITORY, Settings, audit_time
+from pipelines.sources.landing import misdated
 from pipelines.sources.profiles import Profile, load_profile
 
 LOCK = REPOSITORY / "requirements.lock"
@@ -45,6 +46,7 @@ def diagnose(settings: Settings) -> list[Finding]:
     try:
         profile = load_profile(settings.profile)
         found.append(Finding("profile", "ok", f"{profile.company}, {len(profile.feeds)} feeds"))
+        found.extend(dated(settings, profile))
     except OpscopeError as error:
         found.append(Finding("profile", "fail", f"{error.place}: {error.cause}", error.remedy))
     return [
@@ -139,6 +141,16 @@ def landing(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "landing", "warn", f"{settings.landing_url} is not a folder", "Give --landing, or set OPSCOPE_LANDING."
         )
+
+
+def dated(settings: Settings, profile: Profile) -> Iterator[Finding]:
+    """Whether a local landing has files that no run takes up for the day in their path; silent where there are none."""
+    if "://" in settings.landing_url or not Path(settings.landing_url).is_dir():
+        return
+    lost = misdated(profile, settings.landing_url)
+    if lost:
+        detail = f"{len(lost)} in paths that name no day, or one to come: {listed(lost)}"
+        yield Finding("misdated files", "warn", detail, "Move them to the day they were delivered.")
 
 
 def warehouse(settings: Settings, profile: Profile | None) -> list[Finding]:

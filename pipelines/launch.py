@@ -19,7 +19,7 @@ from pipelines.exhaustion import told
 from pipelines.garbage import spare_imported
 from pipelines.instance import open_instance, process_tags
 from pipelines.partitions import range_tags
-from pipelines.sources.landing import delivery_days
+from pipelines.sources.landing import delivery_days, last_day
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,11 @@ def _require_partitions(installation: Installation, first: date, last: date) -> 
     profile = installation.profile
     if first > last:
         raise ProfileError(f"days {first} to {last}", "end before they start", "Swap --from and --to.")
-    if first < profile.starts_on or (profile.ends_on is not None and last > profile.ends_on):
+    newest = last_day(profile)
+    if first < profile.starts_on or last > newest:
         raise ProfileError(
             f"days {first} to {last}",
-            f"lie outside the delivery days of {profile.company}, {profile.starts_on} to {profile.ends_on or 'now'}",
+            f"lie outside the delivery days of {profile.company}, {profile.starts_on} to "
+            f"{newest}{'' if profile.ends_on else ', which is today'}",
             "Ask for days inside, or change starts_on or ends_on in the profile.",
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.erasure import Erased, Standing
 
 SHOWN_DELIVERIES = 20
+SHOWN_MISDATED = 10
 
 EXAMPLES = {
     "Net revenue by channel": """
@@ -66,6 +67,14 @@ def deliveries(out: Console, settings: Settings) -> None:
     _table(out, "Delivered", headings, per_feed)
     for (message,) in refused:
         out.print(f"[yellow]refused[/] {escape(message)}", soft_wrap=True)
+
+
+def misdated(out: Console, paths: Sequence[str]) -> None:
+    """Files that no run takes up for the day in their path."""
+    for path in paths[:SHOWN_MISDATED]:
+        out.print(f"[yellow]not taken up[/] {escape(path)}: it names no day, or one to come", soft_wrap=True)
+    if len(paths) > SHOWN_MISDATED:
+        out.print(f"[yellow]not taken up[/] and {len(paths) - SHOWN_MISDATED} more: `opscope doctor`", soft_wrap=True)
 
 
 def published(out: Console, settings: Settings) -> None:

@@ -219,3 +219,21 @@ def members(table: str, member: str) -> str:
   left join counts as c on c.as_of = d.{PARTITION}
   asof left join counts as b on b.as_of < d.{PARTITION}
 )"""
+
+
+def vintages() -> str:
+    """`members` of the forecasts, and of days without any whether anything sold in the year before, as known then."""
+    return f"""(
+  with judged as (
+    from {members("ml.demand_forecasts", "(product_id, channel_id)")}
+  ), sold as (
+    select j.{PARTITION}, d.product_id, d.channel_id, d.ordered_on
+    from judged as j
+    inner join intermediate.int_demand_daily_deltas as d
+      on d.known_on <= j.{PARTITION} and d.ordered_on <= j.{PARTITION} and d.ordered_on > j.{PARTITION} - 365
+    where j.members = 0
+    group by all having sum(d.quantity_delta) > 0
+  )
+  select judged.*, {PARTITION} in (select {PARTITION} from sold) as has_sold
+  from judged
+)"""

@@ -1,6 +1,6 @@
 """What must hold of the tables that `pipelines.modelling` writes, as data: forecasts, their grades, and the rest."""
 
-from pipelines.quality.measures import PARTITION, forecast_targets, members
+from pipelines.quality.measures import PARTITION, forecast_targets, vintages
 from pipelines.quality.rules import Rule, Suite, at_least, at_most, none_where
 
 # Doubles of the size of sales may differ by this in their last digits.
@@ -74,14 +74,14 @@ ML = (
     Suite(
         "ml.demand_forecasts",
         "ml",
-        members("ml.demand_forecasts", "(product_id, channel_id)"),
+        vintages(),
         PARTITION,
         (
             at_least(
                 "vintage_not_empty",
                 "any_value(members)",
-                "if(any_value(members_before) > 0, 1, 0)",
-                "The vintage before has forecasts, this one has none.",
+                "if(any_value(members_before) > 0 and any_value(has_sold), 1, 0)",
+                "The vintage before has forecasts and demand goes on, this one has none.",
             ),
             at_least(
                 "series_kept",

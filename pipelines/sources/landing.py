@@ -20,7 +20,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipelines.errors import FileRefusedError, ProfileError
-from pipelines.sources.patterns import PathPattern, compile_pattern
+from pipelines.settings import audit_time
+from pipelines.sources.patterns import PathPattern, any_day, compile_pattern
 from pipelines.sources.profiles import Profile, Source
 from pipelines.sources.sql import open_query, query_path, takes_day
 
@@ -65,8 +66,9 @@ class Entry:
 def find_deliveries(profile: Profile, landing_url: str, days: Days = None) -> list[Delivery]:
     """All deliveries of the profile, or those of `days` (first and last, both included), in a fixed order.
 
-    Files whose records carry the day themselves are found whatever the days asked for. The order is (delivery day,
-    feed, path), so that earlier knowledge is loaded first.
+    Files whose records carry the day themselves are found whatever the days asked for; files of a day to come are no
+    deliveries yet (`misdated` tells of them). The order is (delivery day, feed, path), so that earlier knowledge is
+    loaded first.
 
     Raises ProfileError when the landing is not there or two sources of a feed claim the same file.
     """
@@ -76,6 +78,7 @@ def find_deliveries(profile: Profile, landing_url: str, days: Days = None) -> li
         for feed, sources in profile.feeds.items()
         for source in sources
         for delivery in _of_source(feed, source, profile, entries, days)
+        if not _is_to_come(source, delivery.delivered_on, profile)
     ]
     _refuse_shared_files(found)
     return sorted(found, key=lambda delivery: (delivery.delivered_on or date.min, delivery.feed, delivery.source_path))
@@ -85,6 +88,36 @@ def delivery_days(profile: Profile, landing_url: str) -> list[date]:
     """The days that the landing's paths name, in order; days inside records are known only after reading."""
     found = {delivery.delivered_on for delivery in find_deliveries(profile, landing_url)}
     return sorted(day for day in found if day is not None)
+
+
+def last_day(profile: Profile) -> date:
+    """The last delivery day there can be: the profile's, else today in the company's time zone."""
+    return profile.ends_on or audit_time().replace(tzinfo=UTC).astimezone(profile.zone).date()
+
+
+def _is_to_come(source: Source, delivered_on: date | None, profile: Profile) -> bool:
+    """Whether a path names a day after today; a profile that says where its days end may be ahead of the clock."""
+    is_named = source.path is not None and source.delivered_on.kind == "path"
+    return is_named and delivered_on is not None and profile.ends_on is None and delivered_on > last_day(profile)
+
+
+def misdated(profile: Profile, landing_url: str) -> list[str]:
+    """Paths that are nobody's delivery for their day alone: it is none, such as the 30th of February, or is to come.
+
+    Raises ProfileError as `find_deliveries`.
+    """
+    entries = [entry for entry in list_landing(landing_url, _roots(profile)) if not entry.is_folder]
+    sources = [source for of_feed in profile.feeds.values() for source in of_feed if source.path is not None]
+    claimed, nearly = set(), set()
+    for source in sources:
+        pattern, loose = compile_pattern(str(source.path)), compile_pattern(any_day(str(source.path)))
+        for entry in entries:
+            matches, day = pattern.match(entry.path)
+            if matches and not _is_to_come(source, day, profile):
+                claimed.add(entry.path)
+            elif loose.match(entry.path)[0]:
+                nearly.add(entry.path)
+    return sorted(nearly - claimed)
 
 
 def source_of(profile: Profile, feed: str, source_path: str) -> Source | None:

@@ -82,6 +82,11 @@ def compile_pattern(text: str) -> PathPattern:
     )
 
 
+def any_day(text: str) -> str:
+    """The same pattern with anything where the day stands."""
+    return DAY_IN_PATH.sub("*", text)
+
+
 def _refuse_escapes(text: str) -> None:
     if text.startswith("/") or "\\" in text or ".." in text.split("/"):
         raise ProfileError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -127,6 +128,15 @@ def day_of(stage: Stage, defect: Defect) -> date:
     return FIRST_DAY + timedelta(days=1 + 2 * DEFECTS[stage].index(defect))
 
 
+def sell(connection: duckdb.DuckDBPyConnection, day: date) -> None:
+    """The only demand there ever was, one unit, as the transforms tell it."""
+    connection.execute(
+        "create table intermediate.int_demand_daily_deltas as select 'a' as product_id, 'web' as channel_id, "
+        "$day as ordered_on, $day as known_on, 1::decimal(18, 3) as quantity_delta",
+        {"day": day},
+    )
+
+
 def build(connection: duckdb.DuckDBPyConnection, stage: Stage, days: list[date]) -> None:
     if stage == "marts":
         for table, (feed, columns) in MARTS.items():
@@ -137,6 +147,7 @@ def build(connection: duckdb.DuckDBPyConnection, stage: Stage, days: list[date])
                 name = table.removeprefix("marts.dim_").removesuffix("s")
                 connection.execute(f"insert into {table} ({name}_id, {name}_key) values ('(unknown)', -1)")
     elif stage == "ml":
+        sell(connection, days[0])
         for day in days:
             fill_ml(connection, day)
     else:
@@ -233,3 +244,20 @@ def test_a_lost_or_doubled_unknown_member_is_caught(warehouse: Warehouse, change
     assert [(each.asset, each.check_name) for each in failed] == [
         (f"marts.dim_{name}", "unknown_member_once") for name in ("products", "customers", "suppliers")
     ]
+
+
+@pytest.mark.parametrize(("days_since", "passes"), [(364, False), (365, True)])
+def test_a_company_that_has_not_sold_for_a_year_may_have_no_forecasts(
+    days_since: int, tmp_path: Path, *, passes: bool
+) -> None:
+    """Else the first such day would stand between it and every later publication."""
+    warehouse = Warehouse(Settings(home=tmp_path, memory_limit="1GB", threads=1))
+    sold_on, last = FIRST_DAY, FIRST_DAY + timedelta(days=days_since)
+    with warehouse.write() as connection:
+        ops.prepare(connection, load_profile("online_retail"))
+        prepare_ml(connection)
+        sell(connection, sold_on)
+        fill_ml(connection, last - timedelta(days=1))
+    judged = run_checks(warehouse, "ml", [last], run_id="run")
+    (outcome,) = [each for each in judged if each.check_name == "vintage_not_empty"]
+    assert outcome.passed is passes

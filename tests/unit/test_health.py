@@ -130,6 +130,16 @@ def test_a_silent_sender_and_refused_files_are_named(settings: Settings) -> None
     assert of(found, "refused files").detail == "1: day2.csv (empty_file)"
 
 
+def test_files_in_a_folder_of_no_day_are_named(settings: Settings) -> None:
+    landing = settings.model_copy(update={"landing": str(settings.root / "landing")})
+    assert not [each for each in diagnose(landing) if each.name == "misdated files"]
+    lost = settings.root / "landing" / "2011-13-01.csv"
+    lost.write_text("InvoiceNo\n")
+    (found,) = [each for each in diagnose(landing) if each.name == "misdated files"]
+    assert found.status == "warn"
+    assert lost.name in found.detail
+
+
 def test_the_quarantine_rate_counts_by_reason(settings: Settings) -> None:
     run(
         settings,

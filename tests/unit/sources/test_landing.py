@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import FileRefusedError, ProfileError
-from pipelines.sources.landing import Delivery, delivery_days, find_deliveries, source_of
+from pipelines.sources.landing import Delivery, delivery_days, find_deliveries, last_day, misdated, source_of
 from pipelines.sources.patterns import compile_pattern
 from pipelines.sources.profiles import Profile
 
@@ -45,6 +45,32 @@ def test_dated_folders_are_found_in_day_order_and_can_be_cut_to_a_range(tmp_path
         ("2024-01-02/products.csv", date(2024, 1, 2))
     ]
     assert delivery_days(shop, str(tmp_path)) == [date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)]
+
+
+def test_a_file_of_a_day_to_come_is_no_delivery_yet_and_is_told_with_those_of_no_day(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "2024-01-02/products.csv",
+        "2024-02-30/products.csv",
+        "2024-1-3/products.csv",
+        "2099-01-02/products.csv",
+    )
+    put(tmp_path, "2099-01-02/else.csv", "products.csv")
+    shop = profile(path="{delivered_on}/products.csv")
+    assert found(find_deliveries(shop, str(tmp_path))) == [("2024-01-02/products.csv", date(2024, 1, 2))]
+    assert misdated(shop, str(tmp_path)) == [f"{day}/products.csv" for day in ("2024-02-30", "2024-1-3", "2099-01-02")]
+    ahead = shop.model_copy(update={"ends_on": date(2099, 1, 2)})
+    assert [day for _, day in found(find_deliveries(ahead, str(tmp_path)))] == [date(2024, 1, 2), last_day(ahead)]
+    assert misdated(ahead, str(tmp_path)) == ["2024-02-30/products.csv", "2024-1-3/products.csv"]
+
+
+def test_a_file_that_another_source_takes_is_not_misdated(tmp_path: Path) -> None:
+    put(tmp_path, "2024-01-02_p.csv", "late_p.csv")
+    shop = profile(path="{delivered_on}_p.csv")
+    assert misdated(shop, str(tmp_path)) == ["late_p.csv"]
+    late = profile(path="late_p.csv", delivered_on={"fixed": "2099-01-01"}).feeds["products"]
+    both = shop.model_copy(update={"feeds": {"products": (*shop.feeds["products"], *late)}})
+    assert misdated(both, str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
