@@ -69,9 +69,10 @@ class TraceError(OpscopeError):
 class Origin:
     """One delivered record, or one delivered file behind a sum.
 
-    `record_no` is None for a file behind a sum, whose `rows` and `amount` (the feed's control amount, in the currency
-    of the rows) say what it gave. `raw_text` is the record as delivered, None where the landed copy or its source is
-    gone. `source_path` is None in the last line of a sum, which holds the total over all files.
+    `record_no` is None for a file behind a sum, whose `rows` and `amount` (the feed's control amount, in `currency`)
+    say what it gave; a file with rows in two currencies is there twice. `raw_text` is the record as delivered, None
+    where the landed copy or its source is gone. `source_path` is None in the last lines of a sum, which hold the totals
+    over all files, one per currency.
     """
 
     feed: str
@@ -80,12 +81,13 @@ class Origin:
     record_no: int | None = None
     rows: int = 1
     amount: Decimal | None = None
+    currency: str = ""
     landed_path: str | None = None
     raw_text: str | None = None
     note: str = ""
 
     def __str__(self) -> str:
-        money = f", amount {self.amount:,.4f}" if self.amount is not None else ""
+        money = f", amount {self.amount:,.4f} {self.currency}".rstrip() if self.amount is not None else ""
         note = f" ({self.note})" if self.note else ""
         if self.source_path is None:
             return f"{self.feed}: {self.rows:,} rows{money} in all{note}"
@@ -226,7 +228,7 @@ def _versions(
     for position, (file_id, path, content, file_day, day, number, money, is_deleted) in enumerate(rows):
         landed = copies.path_of(content)
         state = "withdraws the record" if is_deleted else "current" if position == 0 else "replaced later"
-        origin = Origin(feed.feed, path, day, number, 1, money, str(landed), note=state)
+        origin = Origin(feed.feed, path, day, number, 1, money, landed_path=str(landed), note=state)
         text = _record_text(settings, feed, origin, file_id, file_day)
         origins.append(replace(origin, raw_text=text))
     return origins
@@ -316,15 +318,19 @@ def _by_file(
     named: Mapping[str, Any],
 ) -> list[Origin]:
     amount = f"cast(sum({feed.control_amount}) as decimal(38, 8))" if feed.control_amount else "null"
+    has_currency = "currency" in {column.name for column in feed.columns}
+    currency = f"coalesce({alias}.currency, '')" if has_currency else "''"
     day = f"{alias}._delivered_on" if relation.startswith("raw.") else f"{alias}.known_from"
     rows = connection.execute(
         f"""
         with given as (
-            select {alias}._file_id as file_id, {day} as day, count(*) as row_count, {amount} as amount
+            select
+                {alias}._file_id as file_id, {day} as day, {currency} as currency,
+                count(*) as row_count, {amount} as amount
             from {relation} where {condition} group by all
         )
-        select f.source_path, given.day, f.content_sha256, given.row_count, given.amount
-        from given join ops.files as f using (file_id) order by given.day desc, f.source_path desc
+        select f.source_path, given.day, f.content_sha256, given.row_count, given.amount, given.currency
+        from given join ops.files as f using (file_id) order by given.day desc, f.source_path desc, given.currency
         """,
         dict(named),
     ).fetchall()
@@ -332,16 +338,27 @@ def _by_file(
         return []
     copies = LandedCopies(settings.landed_path)
     shown = [
-        Origin(feed.feed, path, day, None, count, money, str(copies.path_of(content)))
-        for path, day, content, count, money in rows[:SHOWN_FILES]
+        Origin(feed.feed, path, day, None, count, money, told, str(copies.path_of(content)))
+        for path, day, content, count, money, told in rows[:SHOWN_FILES]
     ]
+    files = len({row[:2] for row in rows})
+    hidden = files - len({row[:2] for row in rows[:SHOWN_FILES]})
+    note = f"{files} files, {hidden} of them not shown" if hidden else f"{files} files"
+    return [*shown, *(_total(feed, [row for row in rows if row[5] == told], note) for told in _in_turn(rows))]
+
+
+def _in_turn(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    """The currencies, that of the most rows last, where a reader looks for the total."""
+    counts: dict[str, int] = {}
+    for *_, count, _, told in rows:
+        counts[told] = counts.get(told, 0) + count
+    return sorted(counts, key=lambda told: (counts[told], told))
+
+
+def _total(feed: Contract, rows: Sequence[tuple[Any, ...]], note: str) -> Origin:
     moneys = [row[4] for row in rows if row[4] is not None]
-    hidden = len(rows) - len(shown)
-    note = f"{len(rows)} files, {hidden} of them not shown" if hidden else f"{len(rows)} files"
-    total = Origin(
-        feed.feed, None, None, None, sum(row[3] for row in rows), sum(moneys, Decimal(0)) if moneys else None, note=note
-    )
-    return [*shown, total]
+    total = sum(moneys, Decimal(0)) if moneys else None
+    return Origin(feed.feed, None, None, None, sum(row[3] for row in rows), total, rows[0][5], note=note)
 
 
 def _segment(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,6 +120,18 @@ def test_a_kpi_value_leads_to_what_was_known_then(
     assert (found[-1].rows, found[-1].amount) == (rows, Decimal(amount))
 
 
+def test_amounts_of_two_currencies_are_not_added(settings: Settings) -> None:
+    with Warehouse(settings).write() as connection:
+        connection.execute("update intermediate.int_order_lines_versioned set currency = 'USD' where order_id = 'B'")
+    found = trace(settings, "reports.fct_kpi_values", ["SAL-01", "2026-03-02", "day", "2026-03-01", "all", "all"])
+    totals = [origin for origin in found if origin.source_path is None]
+    assert {each.currency: (each.rows, each.amount) for each in totals} == {
+        "EUR": (1, Decimal("30.0000")),
+        "USD": (1, Decimal("5.0000")),
+    }
+    assert {each.note for each in totals} == {"2 files"}
+
+
 def test_a_category_counts_the_products_that_were_told_to_be_in_it_on_the_day(settings: Settings) -> None:
     *_, toys = trace(settings, "reports.fct_kpi_values", ["segment_value=toys"])
     assert (toys.rows, toys.amount) == (1, Decimal("30.0000"))
@@ -133,7 +145,7 @@ def test_a_segment_without_rows_has_no_origin(settings: Settings) -> None:
 def test_a_forecast_leads_to_the_demand_of_its_series_known_then(settings: Settings) -> None:
     *files, total = trace(settings, "ml.demand_forecasts", ["2026-03-02", "P1", "web"])
     assert [(origin.source_path, origin.rows) for origin in files] == [("2026-03-02/orders.csv", 1)]
-    assert str(total) == "order_lines: 1 rows, amount 30.0000 in all (1 files)"
+    assert str(total) == "order_lines: 1 rows, amount 30.0000 EUR in all (1 files)"
 
 
 def test_many_files_are_capped_and_totalled(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
