@@ -11,3 +11,5 @@ select
     {{ no_spread() }}
 from {{ source('ml', 'customer_base') }} as base
 inner join {{ source('ops', 'build_scope') }} as scope on base.as_of = scope.as_of
+-- A model in which a customer leaves after fewer than one purchase in a thousand cannot tell leaving from waiting.
+where base.a >= 0.001 * (base.a + base.b)
