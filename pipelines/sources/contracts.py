@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.errors import ContractError
+from pipelines.sources.documents import load_document
 
 CONTRACTS = Path(__file__).parent / "contracts"
 FEEDS = (
@@ -126,7 +127,7 @@ def contract(feed: str) -> Contract:
         raise ContractError(f"feed {feed!r}", "is not a feed Opscope knows", f"Use one of: {', '.join(FEEDS)}.")
     path = CONTRACTS / f"{feed}.yml"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = load_document(path)
         table = document["schema"][0]
         return Contract(
             feed=document["id"],

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipelines.errors import ProfileError
 from pipelines.sources.contracts import FEEDS, contract
+from pipelines.sources.documents import DuplicateKeyError, load_document
 
 SHIPPED = Path(__file__).parent / "profiles"
 DAY_IN_PATH = re.compile(r"\{delivered_on(?::(?P<format>[^}]+))?\}")
@@ -269,7 +270,12 @@ def load_profile(name_or_path: str) -> Profile:
             f"Shipped are {', '.join(shipped_profiles())}; or give the path of a profile file.",
         )
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = load_document(path)
+    except DuplicateKeyError as error:
+        first, second = error.lines
+        cause = f"stands twice, on lines {first} and {second}; only one of them would count"
+        remedy = "Keep one. The sources of a feed that has several are one list under its name."
+        raise ProfileError(f"{path}, key {error.key}", cause, remedy) from error
     except (yaml.YAMLError, ValueError) as error:  # an impossible day is a ValueError of the parser
         raise ProfileError(str(path), f"is not YAML ({error})", "Mend the place it names.") from error
     if not isinstance(document, dict):

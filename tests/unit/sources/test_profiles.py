@@ -95,6 +95,62 @@ def test_what_is_no_profile_at_all_is_refused(tmp_path: Path, content: str, told
         load_profile(written(tmp_path, content))
 
 
+TWICE = {
+    "a feed": (
+        """
+  products: {path: "{delivered_on}/other.csv"}
+""",
+        "products",
+        (6, 8),
+    ),
+    "a mapping": (
+        """
+  suppliers:
+    path: "{delivered_on}/suppliers.csv"
+    columns:
+      supplier_id: Id
+      supplier_name: Name
+      supplier_id: Number
+""",
+        "supplier_id",
+        (11, 13),
+    ),
+    "a key in braces": (
+        """
+  suppliers: {path: "{delivered_on}/a.csv",
+    path: "{delivered_on}/b.csv"}
+""",
+        "path",
+        (8, 9),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_what_stands_twice_is_refused_with_both_lines(tmp_path: Path, what: str) -> None:
+    text, key, lines = TWICE[what]
+    path = written(tmp_path, GOOD + text)
+    with pytest.raises(ProfileError) as error:
+        load_profile(path)
+    assert error.value.place == f"{path}, key {key}"
+    assert f"on lines {lines[0]} and {lines[1]}" in error.value.cause
+
+
+def test_one_key_in_two_mappings_and_a_merged_key_stand_once_each(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + """
+  suppliers:
+    - &first {path: "{delivered_on}/a.csv", notation: {delimiter: ";"}}
+    - &second {<<: *first, path: "{delivered_on}/b.csv"}
+    - {<<: *second, path: "{delivered_on}/c.csv"}
+"""
+    )
+    sources = load_profile(written(tmp_path, text)).feeds["suppliers"]
+    assert [source.path[-5:] for source in sources if source.path] == ["a.csv", "b.csv", "c.csv"]
+    assert {source.notation.delimiter for source in sources} == {";"}
+
+
 def test_a_missing_profile_names_the_shipped_ones() -> None:
     with pytest.raises(ProfileError, match="online_retail"):
         load_profile("no_such_profile")
