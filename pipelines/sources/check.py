@@ -16,6 +16,7 @@ from pipelines.ops import REASONS
 from pipelines.sources.chunks import Reject
 from pipelines.sources.conform import Conformer
 from pipelines.sources.contracts import FEEDS, Contract, contract
+from pipelines.sources.delimited import delimiter_advice
 from pipelines.sources.expressions import parse_expression
 from pipelines.sources.formats import read_header, read_records
 from pipelines.sources.landed import LandedCopies
@@ -179,6 +180,10 @@ class _Checker:
 def _header_findings(
     place: str, source: Source, feed: Contract, header: Sequence[str], conformer: Conformer
 ) -> Iterator[Finding]:
+    advice = delimiter_advice(header, source.notation) if source.file_format == "csv" else ""
+    if advice and conformer.used_columns.isdisjoint(header):
+        yield Finding("error", place, f"its header is one column, {header[0][:SHOWN_CHARACTERS]!r}", advice)
+        return
     for name in sorted(conformer.required_columns - set(header)):
         targets = [column.name for column in feed.columns if _reads(source, column.name, name)]
         need = f", which {', '.join(targets)} needs" if targets else ""

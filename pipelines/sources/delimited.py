@@ -5,7 +5,8 @@ are found by the name in the header, never by position. Values stay text; `confo
 """
 
 import csv
-from collections.abc import Callable, Collection, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,7 @@ WINDOW = 512 << 10  # bytes proved at once; what belongs to it stays in the cach
 SMALL_WINDOW = 8 << 10  # bytes proved at once behind a bad record; doubles while all is well
 PATIENCE = 1024  # records walked at most before a proof is tried again
 MARK = b"\xef\xbb\xbf"
+DELIMITERS = (",", ";", "\t", "|")  # those in common use
 
 
 def read_delimited(
@@ -160,7 +162,8 @@ class _Text:
         if record.code == "invalid_encoding" or b"\0" in self.text[: record.end]:
             raise FileRefusedError("wrong_encoding", self.place, f"is not {self.notation.encoding}", REMEDY)
         if record.code:
-            remedy = "The first line must name the columns."
+            line = self.text[: record.end].decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
+            remedy = delimiter_advice([line], self.notation) or "The first line must name the columns."
             raise FileRefusedError("no_header", self.place, f"has no sound header: {record.message}", remedy)
         header = self.text[: record.end]
         self._drop(record.end)
@@ -234,19 +237,42 @@ def _header(text: _Text, path: Path, required: Collection[str]) -> list[str]:
     missing = sorted(set(required) - set(names))
     if required and len(missing) == len(set(required)):
         cause = f"the first line ({line[:200]!r}) is not the header; none of {', '.join(missing)} is in it"
-        raise FileRefusedError("no_header", place, cause, _advice(missing, names))
+        raise FileRefusedError("no_header", place, cause, _advice(missing, names, notation))
     if "" in names:
         cause = f"column {names.index('') + 1} of the header has no name"
         raise FileRefusedError("no_header", place, cause, "Name every column.")
     check_header(names, (), place)
     if missing:
         cause = f"lacks column {', '.join(missing)}; it has {', '.join(names)}"
-        raise FileRefusedError("missing_column", place, cause, _advice(missing, names))
+        raise FileRefusedError("missing_column", place, cause, _advice(missing, names, notation))
     return names
 
 
-def _advice(missing: list[str], names: list[str]) -> str:
-    """What to do about missing columns; points at names that differ in case or blanks only."""
+def delimiter_advice(names: Sequence[str], notation: Notation) -> str:
+    """What to write when a header of one column reads as several with another delimiter; empty when it does not."""
+    if len(names) != 1:
+        return ""
+    splits = {sign: _split(names[0], sign, notation.quote) for sign in DELIMITERS if sign != notation.delimiter}
+    sign = max(splits, key=lambda each: len(splits[each]))
+    if len(splits[sign]) < 2:
+        return ""
+    written = json.dumps(sign)
+    return f"Write notation: {{delimiter: {written}}}, which makes the columns {', '.join(splits[sign])[:200]} of it."
+
+
+def _split(line: str, delimiter: str, quote: str) -> list[str]:
+    """The fields of a line; none when it is no line of named fields with this delimiter."""
+    try:
+        names = next(csv.reader([line], delimiter=delimiter, quotechar=quote, strict=True), [])
+    except csv.Error:
+        return []
+    return names if all(name.strip() and quote not in name for name in names) else []
+
+
+def _advice(missing: list[str], names: list[str], notation: Notation) -> str:
+    """What to do about missing columns; points at another delimiter, or at names that differ in case or blanks only."""
+    if advice := delimiter_advice(names, notation):
+        return advice
     alike = {name.strip().casefold(): name for name in names}
     hints = [f"{name!r} as {alike[name.strip().casefold()]!r}" for name in missing if name.strip().casefold() in alike]
     if hints:

@@ -83,6 +83,26 @@ def test_a_column_of_another_name_is_suggested(newcomer: Newcomer) -> None:
     assert "list_price stays empty" in optional.message
 
 
+@pytest.mark.parametrize(("sign", "written"), [(";", '";"'), ("\t", '"\\t"'), ("|", '"|"')])
+def test_another_delimiter_is_suggested_instead_of_columns(newcomer: Newcomer, sign: str, written: str) -> None:
+    (finding,) = problems(newcomer.check(on_2024_01_01=CSV.replace(",", sign)))
+    assert finding.severity == "error"
+    assert (
+        finding.remedy == f"Write notation: {{delimiter: {written}}}, which makes the columns SKU, Price, Colour of it."
+    )
+
+
+def test_the_delimiter_of_quoted_names_is_suggested_too(newcomer: Newcomer) -> None:
+    (finding,) = problems(newcomer.check(on_2024_01_01='"SKU";"Price, net"\r\n"A";"1.50"\r\n'))
+    assert 'notation: {delimiter: ";"}' in finding.remedy
+    assert "SKU, Price, net" in finding.remedy
+
+
+def test_a_file_of_one_column_with_a_sign_in_its_name_is_sound(newcomer: Newcomer) -> None:
+    profile = PROFILE.replace("SKU", '"SKU;EAN"').replace("      list_price: Price\n", "")
+    assert problems(newcomer.check(profile, on_2024_01_01="SKU;EAN\nA\n")) == []
+
+
 def test_an_unmapped_required_column_is_an_error(newcomer: Newcomer) -> None:
     (finding,) = problems(
         newcomer.check(PROFILE.replace("      product_id: SKU\n", ""), on_2024_01_01="Code,Price\nA,1\n")

@@ -288,3 +288,23 @@ def test_any_ascii_sign_may_delimit_and_quote(read: Any, signs: tuple[str, str])
     content = f"a{delimiter}b\n1{delimiter}{quote}x{delimiter}{quote * 2}{quote}\n2{delimiter}y\n"
     found = read(content.encode(), delimiter=delimiter, quote=quote)
     assert found.rows == [{"a": "1", "b": f"x{delimiter}{quote}"}, {"a": "2", "b": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "told"),
+    [
+        (b"a;b\n1;2\n", ",", '{delimiter: ";"}'),
+        (b"a,b\n1,2\n", ";", '{delimiter: ","}'),
+        (b"a\tb|c\td\n1\t2\t3\n", ",", '{delimiter: "\\t"}'),
+        (b'"a";"b"\n1;2\n', ",", '{delimiter: ";"}'),
+        (b"c;;d\n1;2;3\n", ",", "Compare the header"),
+        (b"c\n1\n", ",", "Compare the header"),
+        (b'c"d;e\n1\n', ",", "The first line must name the columns"),
+    ],
+)
+def test_a_header_of_one_column_is_told_the_delimiter_it_seems_to_have(
+    read: Any, content: bytes, delimiter: str, told: str
+) -> None:
+    with pytest.raises(FileRefusedError) as raised:
+        read(content, "a", "b", delimiter=delimiter)
+    assert told in raised.value.remedy
