@@ -27,6 +27,26 @@ from pipelines.sources.profiles import Profile, Source, load_profile
 SAMPLE_RECORDS = 1_000
 SHOWN_PATHS = 5
 SHOWN_CHARACTERS = 200
+# Of at least so many records such a part refused is no matter of bad records: the profile reads them wrongly.
+MISREAD_RECORDS, MISREAD_PART = 10, 0.9
+# Why records are refused -> the keys of the profile that decide it. Of others the column's mapping does.
+NOTATION_KEYS = {
+    "field_count": ("delimiter", "quote"),
+    "stray_quote": ("delimiter", "quote"),
+    "unterminated_quote": ("quote",),
+    "control_character": ("encoding",),
+    "invalid_encoding": ("encoding",),
+    "missing_required": ("null_values",),
+    "not_an_integer": ("thousands",),
+    "not_a_number": ("decimal", "thousands"),
+    "number_too_large": ("decimal", "thousands"),
+    "too_many_decimals": ("decimal", "thousands"),
+    "not_a_date": ("date_format",),
+    "not_a_timestamp": ("timestamp_format",),
+    "nonexistent_local_time": ("time_zone",),
+    "not_a_boolean": ("true_values", "false_values"),
+    "no_delivery_day": ("date_format", "timestamp_format"),
+}
 
 
 @dataclass(frozen=True)
@@ -106,8 +126,15 @@ class _Tried:
     """What came of the records that were tried."""
 
     seen: int = 0
+    filtered: int = 0
     rejects: list[Reject] = field(default_factory=list)
     keys: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def is_misread(self) -> bool:
+        """Whether all records, or of many nearly all, are refused; those that `where` leaves out do not count."""
+        refused, wanted = len(self.rejects), self.seen - self.filtered
+        return 0 < wanted <= refused or (wanted >= MISREAD_RECORDS and refused >= MISREAD_PART * wanted)
 
 
 @dataclass(frozen=True)
@@ -153,15 +180,28 @@ class _Checker:
         tried = self._try(path, delivery, conformer)
         by_rule = sorted(tried.rejects, key=lambda each: (each.reason_code, each.column_name or ""))
         for (code, column), group in groupby(by_rule, key=lambda each: (each.reason_code, each.column_name)):
-            rejects = list(group)
-            where = f" in {column}" if column else ""
-            example = f"record {rejects[0].record_no}: {rejects[0].message} | {rejects[0].raw_text[:SHOWN_CHARACTERS]}"
-            message = f"{len(rejects)} of {tried.seen} records tried would be refused ({code}{where}); {example}"
-            yield Finding("warning", place, message, REASONS[code])
+            yield self._refused(place, list(group), tried, delivery, code, column)
+        if 0 < tried.seen == tried.filtered:
+            remedy = "Compare the condition with what the file writes; columns are text there."
+            yield Finding("warning", place, f"where leaves out all {tried.seen} records tried", remedy)
         if delivery.source.key_versions == "refuse":
             yield from _key_findings(place, contract(delivery.feed), tried)
-        if not tried.rejects:
+        if not tried.rejects and tried.seen > tried.filtered:
             yield Finding("ok", place, f"all {tried.seen} records tried are sound")
+
+    def _refused(
+        self, place: str, rejects: list[Reject], tried: _Tried, delivery: Delivery, code: str, column: str | None
+    ) -> Finding:
+        """What to say of the records that one rule of one column refuses, with the first of them as example."""
+        feed = contract(delivery.feed)
+        where = f" in {column}" if column else ""
+        example = f"record {rejects[0].record_no}: {rejects[0].message}"
+        if column not in feed.personal_columns:
+            example += f" | {rejects[0].raw_text[:SHOWN_CHARACTERS]}"
+        message = f"{len(rejects)} of {tried.seen} records tried would be refused ({code}{where}); {example}"
+        keys = " and ".join(_deciding_keys(delivery.source, feed, code, column, self.profile))
+        remedy = f"{REASONS[code]} Look at {keys}." if keys else REASONS[code]
+        return Finding("error" if tried.is_misread else "warning", place, message, remedy)
 
     def _try(self, path: Path, delivery: Delivery, conformer: Conformer) -> _Tried:
         tried = _Tried()
@@ -169,12 +209,31 @@ class _Checker:
         for chunk in read_records(path, delivery.source, conformer.required_columns, delivery.source_path):
             conformed = conformer.conform(chunk.head(self.sample_records - tried.seen))
             tried.rejects += conformed.rejects
+            tried.filtered += conformed.filtered
             days = [name for name in conformed.rows.column_names if name == "_delivered_on"]
             tried.keys.append(conformed.rows.select([*key, *days]))
             tried.seen += min(chunk.records_seen, self.sample_records - tried.seen)
             if tried.seen >= self.sample_records:
                 break
         return tried
+
+
+def _deciding_keys(source: Source, feed: Contract, code: str, column: str | None, profile: Profile) -> Iterator[str]:
+    """The keys of the source that decide whether its records are refused so, with what they say now."""
+    mapping = source.columns.get(column or "")
+    lookup, dot, _ = (mapping.source or "" if mapping else "").partition(".")
+    of_lookup = bool(dot) and lookup in source.lookups
+    notation = source.lookups[lookup].notation if of_lookup else source.notation
+    for key in NOTATION_KEYS.get(code, ()):
+        value = getattr(notation, key)
+        if value is None:
+            value = profile.time_zone if key == "time_zone" else "ISO 8601"
+        written = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+        yield f"{f'lookups.{lookup}.' if of_lookup else ''}notation.{key} (now {written})"
+    if code == "no_delivery_day":
+        yield "delivered_on"
+    elif column in {each.name for each in feed.columns} and (code not in NOTATION_KEYS or code == "missing_required"):
+        yield f"columns.{column}"
 
 
 def _header_findings(

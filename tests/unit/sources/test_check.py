@@ -120,6 +120,84 @@ def test_refused_records_are_counted_by_reason_with_an_example(newcomer: Newcome
     assert second.remedy
 
 
+ORDERS = """
+company: shop
+base_currency: EUR
+starts_on: 2024-01-01
+feeds:
+  order_lines:
+    path: "{delivered_on}/products.csv"
+    notation: {timestamp_format: "%d.%m.%Y %H:%M"}
+    columns:
+      channel_id: {constant: store}
+      currency: {constant: EUR}
+"""
+LINES = ["order_id,line_no,ordered_at,product_id,quantity,unit_price,shipped_at,promised_on"] + [
+    f"O{number},1,02.01.2024 08:15,A,1,1.50,," for number in range(20)
+]
+
+
+def read_wrongly(newcomer: Newcomer, old: str, new: str, profile: str = ORDERS, lines: int = 3) -> Finding:
+    (finding,) = problems(newcomer.check(profile, on_2024_01_01="\n".join(LINES[: 1 + lines]).replace(old, new) + "\n"))
+    return finding
+
+
+def test_a_profile_that_would_load_nothing_is_an_error_that_names_the_key(newcomer: Newcomer) -> None:
+    finding = read_wrongly(newcomer, "02.01.2024 08:15", "2024-01-02 08:15")
+    assert finding.severity == "error"
+    assert finding.message.startswith("3 of 3 records tried would be refused (not_a_timestamp in ordered_at)")
+    assert "'2024-01-02 08:15'" in finding.message
+    assert "Look at notation.timestamp_format (now '%d.%m.%Y %H:%M')." in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("1.50", '"1,50"', "Look at notation.decimal (now '.') and notation.thousands (now '')."),
+        (",,\n", ",,05.01.2024\n", "Look at notation.date_format (now '%Y-%m-%d')."),
+        (",A,", ",,", "Look at notation.null_values (now '') and columns.product_id."),
+        ("1.50,", "1.50", "Look at notation.delimiter (now ',') and notation.quote (now '\"')."),
+        (",1,02", ",-1,02", "Look at columns.line_no."),
+    ],
+)
+def test_the_remedy_names_the_key_that_decides(newcomer: Newcomer, old: str, new: str, told: str) -> None:
+    finding = read_wrongly(newcomer, old, new, lines=12)
+    assert (finding.severity, told in finding.remedy) == ("error", True)
+
+
+def test_nearly_all_of_many_refused_is_an_error_and_half_of_them_a_warning(newcomer: Newcomer) -> None:
+    bad = [line.replace("02.01.2024", "2024-01-02") for line in LINES[1:]]
+    for refused, total, severity in ((18, 20, "error"), (17, 20, "warning"), (8, 9, "warning"), (9, 9, "error")):
+        lines = [LINES[0], *bad[:refused], *LINES[1 + refused : 1 + total]]
+        (finding,) = problems(newcomer.check(ORDERS, on_2024_01_01="\n".join(lines) + "\n"))
+        assert finding.message.startswith(f"{refused} of {total} records tried")
+        assert finding.severity == severity
+
+
+def test_records_that_are_left_out_do_not_hide_that_the_others_are_refused(newcomer: Newcomer) -> None:
+    profile = ORDERS.replace("    notation:", "    where: order_id <> 'O0'\n    notation:")
+    assert read_wrongly(newcomer, "02.01.2024", "2024-01-02", profile).severity == "error"
+
+
+def test_a_condition_that_leaves_out_everything_is_told(newcomer: Newcomer) -> None:
+    profile = PROFILE.replace("    columns:", "    where: Colour = 'Red'\n    columns:")
+    (finding,) = problems(newcomer.check(profile, on_2024_01_01=CSV))
+    assert finding.message == "where leaves out all 2 records tried"
+
+
+def test_a_value_of_a_personal_column_is_not_shown(newcomer: Newcomer) -> None:
+    profile = (
+        PROFILE[: PROFILE.index("feeds")]
+        + """feeds:
+  customers: {path: "{delivered_on}/products.csv"}
+"""
+    )
+    content = f"customer_id,full_name\nK1,Ada {'Lovelace' * 100}\n"
+    finding = problems(newcomer.check(profile, on_2024_01_01=content))[-1]
+    assert "too_long in full_name" in finding.message
+    assert "Lovelace" not in finding.message + finding.remedy
+
+
 def test_repeated_keys_are_a_warning_unless_they_are_versions(newcomer: Newcomer) -> None:
     content = CSV + "A,9.00,red\n"
     (finding,) = problems(newcomer.check(on_2024_01_01=content))
