@@ -153,6 +153,10 @@ class _Checker:
         span = f", {' to '.join(dict.fromkeys(map(str, (days[0], days[-1]))))}" if days else ""
         yield Finding("ok", place, f"finds {len(found)} deliver{'y' if len(found) == 1 else 'ies'}{span}")
         newest = found[-1]
+        if len(found) > 1:
+            which = "newest" if newest.delivered_on else "last by name"
+            message = f"is the {which} of {len(found)} files; the others are not read here"
+            yield Finding("ok", f"{place}, {newest.source_path}", message)
         try:
             landed = self.copies.land(newest.source_path, newest.open)
             tables = {name: each.records for name, each in self.lookups.of(source, newest.delivered_on).items()}

@@ -55,6 +55,23 @@ def test_a_sound_profile_is_told_what_it_finds(newcomer: Newcomer) -> None:
     assert "there is no order_lines, customers" in said[-1]
 
 
+def test_it_is_said_that_only_the_newest_file_is_read(newcomer: Newcomer) -> None:
+    findings = newcomer.check(on_2024_01_01="no header", on_2024_01_02=CSV, on_2024_01_03=CSV)
+    assert problems(findings) == []
+    (said,) = [finding for finding in findings if "not read" in finding.message]
+    assert said.place == "feeds.products, 2024-01-03/products.csv"
+    assert said.message == "is the newest of 3 files; the others are not read here"
+
+
+def test_files_that_name_no_day_have_a_last_one(newcomer: Newcomer) -> None:
+    profile = PROFILE.replace("{delivered_on}", "*").replace(
+        "    columns", "    delivered_on: {column: Day}\n    columns"
+    )
+    content = "SKU,Price,Day\nA,1.50,2024-02-01\n"
+    said = [finding.message for finding in newcomer.check(profile, on_2024_01_01=content, on_2024_01_02=content)]
+    assert "is the last by name of 2 files; the others are not read here" in said
+
+
 def test_a_profile_that_cannot_be_read_is_one_error(newcomer: Newcomer) -> None:
     (finding,) = newcomer.check("feeds: [")
     assert (finding.severity, finding.place) == ("error", str(newcomer.profile))
