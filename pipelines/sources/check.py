@@ -87,7 +87,7 @@ def check_profile(name_or_path: str, landing_url: str, *, sample_records: int = 
         for feed, number, source in _sources(profile):
             found = [each for each in deliveries if each.feed == feed and each.source is source]
             findings += checker.check(_place(feed, number), source, contract(feed), found)
-    return [*findings, *_lacking(profile)]
+    return [*findings, *_without_rates(profile), *_lacking(profile)]
 
 
 def _sources(profile: Profile) -> list[tuple[str, int, Source]]:
@@ -119,6 +119,22 @@ def _lacking(profile: Profile) -> list[Finding]:
     if not lacking:
         return []
     return [Finding("warning", "feeds", f"there is no {', '.join(lacking)}; what depends on them stays empty")]
+
+
+def _without_rates(profile: Profile) -> Iterator[Finding]:
+    """Sources whose amounts are in a currency that nothing converts."""
+    for feed, number, source in _sources(profile):
+        mapping = source.columns.get("currency")
+        currency = mapping.constant if mapping else None
+        has_amounts = any(column.unit == "currency" for column in contract(feed).columns)
+        if has_amounts and currency not in (None, profile.base_currency) and "exchange_rates" not in profile.feeds:
+            yield Finding(
+                "warning",
+                f"{_place(feed, number)}.columns.currency",
+                f"there is no exchange_rates feed, so amounts in {currency} stay null in {profile.base_currency}, the "
+                "base currency, and are missing from every total",
+                f"Add the feed exchange_rates; or write base_currency: {currency} if the company reports in it.",
+            )
 
 
 @dataclass

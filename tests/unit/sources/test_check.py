@@ -215,6 +215,22 @@ def test_a_value_of_a_personal_column_is_not_shown(newcomer: Newcomer) -> None:
     assert "Lovelace" not in finding.message + finding.remedy
 
 
+def test_a_foreign_currency_without_rates_is_told(newcomer: Newcomer) -> None:
+    foreign = PROFILE.replace("constant: EUR", "constant: USD")
+    (finding,) = problems(newcomer.check(foreign, on_2024_01_01=CSV))
+    assert (finding.severity, finding.place) == ("warning", "feeds.products.columns.currency")
+    assert "amounts in USD stay null in EUR" in finding.message
+    assert finding.remedy.startswith("Add the feed exchange_rates; or write base_currency: USD")
+    rates = """
+  exchange_rates:
+    path: "{delivered_on}/rates.csv"
+"""
+    (newcomer.landing / "2024-01-01" / "rates.csv").write_text(
+        "from_currency,to_currency,rate_on,rate\nUSD,EUR,2024-01-01,0.9\n"
+    )
+    assert problems(newcomer.check(foreign + rates, on_2024_01_01=CSV)) == []
+
+
 def test_repeated_keys_are_a_warning_unless_they_are_versions(newcomer: Newcomer) -> None:
     content = CSV + "A,9.00,red\n"
     (finding,) = problems(newcomer.check(on_2024_01_01=content))
