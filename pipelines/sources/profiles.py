@@ -4,7 +4,9 @@ A profile says where each feed's files are, how they are written, which column i
 currency, time zone and first delivery day are. It is checked completely on load: an error names file, key and remedy.
 """
 
+import difflib
 import re
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from pipelines.errors import ProfileError
 from pipelines.sources.contracts import FEEDS, contract
@@ -31,6 +34,26 @@ FORMATS = {
     ".xls": "excel",
 }
 COMPRESSIONS = (".gz", ".zst", ".zip")
+REMEDY = "docs/profiles.md says what each key means."
+SOURCE_DEPTH = 3  # of a source in a profile: feeds, its feed, its number
+SHOWN_KEYS = 10
+SHOWN_VALUE = 80  # characters
+# What keys and types ask for, in words.
+FORMS = {
+    "company": "a name of small letters, digits and _ that begins with a letter, such as acme",
+    "base_currency": "an ISO 4217 code of three capitals, such as EUR",
+    "country": "an ISO 3166 code of two capitals, such as DE",
+    "delimiter": 'one sign, such as ";" or "\\t" for the tab',
+    "quote": "one sign",
+    "starts_on": "a day as YYYY-MM-DD",
+}
+TYPES = {
+    "model_type": "a mapping of keys",
+    "dict_type": "a mapping of keys",
+    "tuple_type": "a list, such as [a, b]",
+    "too_short": "at least one",
+    "bool_type": "true or false",
+}
 
 
 class _Strict(BaseModel):
@@ -77,7 +100,7 @@ class Mapping(_Strict):
             if kind == "expression":
                 return {"kind": "expression", "expression": str(argument)}
             if kind == "ordinal_within":
-                return {"kind": "ordinal_within", "within": tuple(argument)}
+                return {"kind": "ordinal_within", "within": (argument,) if isinstance(argument, str) else argument}
         if isinstance(value, Mapping) or (isinstance(value, dict) and "kind" in value):
             return value
         raise ValueError(
@@ -228,22 +251,29 @@ class Profile(_Strict):
     def _lists_of_sources(cls, value: object) -> object:
         if not isinstance(value, dict) or not value:
             raise ValueError("name at least one feed")
-        for feed in value:
-            if feed not in FEEDS:
-                raise ValueError(f"unknown feed {feed!r}; use {', '.join(FEEDS)}")
+        if unknown := [feed for feed in value if feed not in FEEDS]:
+            named = ", ".join(f"{feed!r}{_perhaps(feed, FEEDS)}" for feed in unknown)
+            raise ValueError(f"names unknown feed {named}; use {', '.join(FEEDS)}")
         return {feed: (sources if isinstance(sources, (list, tuple)) else [sources]) for feed, sources in value.items()}
 
-    @model_validator(mode="after")
-    def _known_columns(self) -> Self:
-        for feed, sources in self.feeds.items():
+    @field_validator("feeds")
+    @classmethod
+    def _known_columns(cls, feeds: dict[str, tuple[Source, ...]]) -> dict[str, tuple[Source, ...]]:
+        wrong = []
+        for feed, sources in feeds.items():
             known = {column.name for column in contract(feed).columns}
-            for source in sources:
-                unknown = sorted(set(source.columns) - known)
-                if unknown:
-                    raise ValueError(
-                        f"feeds.{feed}.columns names {', '.join(unknown)}, which the contract does not have; "
-                        f"it has {', '.join(sorted(known))}"
-                    )
+            unknown = sorted({name for source in sources for name in source.columns} - known)
+            if unknown:
+                named = ", ".join(f"{name}{_perhaps(name, known)}" for name in unknown)
+                wrong.append(
+                    f"{feed}.columns names {named}, which the contract does not have; it has {', '.join(sorted(known))}"
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return feeds
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise ValueError("ends_on is before starts_on")
         return self
@@ -281,9 +311,69 @@ def load_profile(name_or_path: str) -> Profile:
     if not isinstance(document, dict):
         raise ProfileError(str(path), "is not a mapping of keys", "Start with company:, base_currency:, feeds:.")
     try:
-        return Profile(**document)
+        return Profile.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "profile"
-        more = f" ({error.error_count() - 1} more wrong)" if error.error_count() > 1 else ""
-        raise ProfileError(f"{path}, key {key}", first["msg"] + more, "See `opscope profile check --help`.") from error
+        raise _refusal(path, error.errors()) from error
+
+
+def _refusal(path: Path, wrong: list[ErrorDetails]) -> ProfileError:
+    """All that is wrong with a profile, in words and with the keys as they are written."""
+    keys = [(_key(each["loc"]), _in_words(each)) for each in wrong]
+    if len(keys) == 1:
+        return ProfileError(f"{path}, key {keys[0][0]}", keys[0][1], REMEDY)
+    shown = [f"\n  key {key}: {words}" for key, words in keys[:SHOWN_KEYS]]
+    left = f"\n  and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
+    return ProfileError(str(path), f"{len(keys)} keys are wrong{''.join(shown)}{left}", REMEDY)
+
+
+def _key(location: tuple[str | int, ...]) -> str:
+    """feeds.order_lines.columns, or feeds.order_lines[1].columns for the second source of a feed."""
+    parts = [str(part) for part in location if part != "[key]"]
+    if len(location) > SOURCE_DEPTH - 1 and location[0] == "feeds":
+        number = parts.pop(SOURCE_DEPTH - 1)
+        parts[SOURCE_DEPTH - 2] += f"[{number}]" if number != "0" else ""
+    return ".".join(parts) or "profile"
+
+
+def _in_words(wrong: ErrorDetails) -> str:
+    """What pydantic says of a key, for people who do not know it."""
+    location, kind, value = wrong["loc"], wrong["type"], wrong["input"]
+    written = f"is {value!r}; " if isinstance(value, (str, int, float)) and len(str(value)) <= SHOWN_VALUE else ""
+    form = FORMS.get(str(location[-1])) if location and kind.startswith(("string", "missing")) else None
+    if kind == "value_error":
+        return str(wrong["ctx"]["error"])
+    if kind in ("extra_forbidden", "invalid_key"):
+        return _no_key_of(location)
+    if kind == "missing":
+        return "is missing" + (f"; write {form}" if form else "")
+    if form:
+        return f"{written}write {form}"
+    if kind.startswith("date"):
+        return f"{written}write a day as YYYY-MM-DD"
+    if kind == "string_type":
+        return f"{written}write text, in quotes" if written else "write text"
+    if kind in TYPES:
+        return f"{written}write {TYPES[kind]}"
+    return written + wrong["msg"].replace("Input should be", "write")
+
+
+def _no_key_of(location: tuple[str | int, ...]) -> str:
+    name, (owner, model) = location[-1], _owner(location[:-1])
+    known = [*model.model_fields] if model else []
+    near = _perhaps(name, known)
+    return f"is no key of {owner}{near}" + (f"; those are {', '.join(known)}" if known and not near else "")
+
+
+def _owner(location: tuple[str | int, ...]) -> tuple[str, type[_Strict] | None]:
+    if not location:
+        return "a profile", Profile
+    if location[-1] == "notation":
+        return "notation", Notation
+    if len(location) == SOURCE_DEPTH:
+        return "a source", Source
+    return ("a lookup", Lookup) if location[-2:-1] == ("lookups",) else ("this mapping", None)
+
+
+def _perhaps(name: object, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ProfileError
-from pipelines.sources.profiles import load_profile, shipped_profiles
+from pipelines.sources.profiles import Profile, load_profile, shipped_profiles
 
 GOOD = """
 company: shop
@@ -47,14 +47,22 @@ def test_the_format_follows_the_suffix(tmp_path: Path, path: str, file_format: s
 
 WRONG = {
     "company: shop": ("company: My Shop", "key company"),
-    "base_currency: EUR": ("base_currency: Euro", "key base_currency"),
+    "base_currency: EUR": ("base_currency: Euro", "key base_currency: is 'Euro'; write an ISO 4217 code"),
     "starts_on: 2024-01-01": ("starts_on: 2024-02-30", "day is out of range"),
     "feeds:": ("time_zone: Mars/Base\nfeeds:", "IANA"),
-    "  products:": ("  produce:", "unknown feed 'produce'; use order_lines"),
+    "  products:": ("  produce:", "unknown feed 'produce' (did you mean products?); use order_lines"),
     '{path: "{delivered_on}/products.csv"}': ("{}", "give either path or query"),
     '"{delivered_on}/products.csv"': ("products.csv", "delivered_on: arrival"),
-    'products.csv"}': ('products.csv", sheets: a}', "sheets"),
-    '.csv"}': ('.csv", columns: {prize: Prize}}', "which the contract does not have"),
+    'products.csv"}': (
+        'products.csv", sheets: a}',
+        "key feeds.products.sheets: is no key of a source (did you mean sheet?)",
+    ),
+    '/products.csv"}': ('/products.csv", sheet: 2024}', "key feeds.products.sheet: is 2024; write text, in quotes"),
+    's.csv"}': ('s.csv", notation: ";"}', "key feeds.products.notation: is ';'; write a mapping of keys"),
+    '.csv"}': (
+        '.csv", columns: {unit_cots: Cost}}',
+        "names unit_cots (did you mean unit_cost?), which the contract does not have",
+    ),
     'csv"}': ('csv", columns: {product_name: {join: x}}}', "must be a source column name"),
     'v"}': ('v", notation: {encoding: klingon}}', "is not an encoding"),
     '"}': ('", notation: {decimal: ",", thousands: ","}}', "must differ"),
@@ -93,6 +101,54 @@ def test_queries_must_say_where_their_day_comes_from(tmp_path: Path, source: str
 def test_what_is_no_profile_at_all_is_refused(tmp_path: Path, content: str, told: str) -> None:
     with pytest.raises(ProfileError, match=told):
         load_profile(written(tmp_path, content))
+
+
+def test_all_wrong_keys_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("company: shop", "company: My Shop\ncountri: DE\n1: x").replace("starts_on: 2024-01-01", "")
+        + """
+  suppliers:
+    - path: "{delivered_on}/a.csv"
+    - path: "{delivered_on}/b.csv"
+      identical_records: no
+      notation: {decimals: ",", delimiter: ";;", null_values: NA}
+      lookups:
+        terms: {path: terms.csv, key: {supplier: supplier}, form: csv}
+      delivered_on: {colum: Day}
+"""
+    )
+    with pytest.raises(ProfileError) as error:
+        load_profile(written(tmp_path, text))
+    head, *lines = error.value.cause.splitlines()
+    assert head == "10 keys are wrong"
+    assert sorted(line.strip().removeprefix("key ") for line in lines) == [
+        f"1: is no key of a profile; those are {', '.join(Profile.model_fields)}",
+        "company: is 'My Shop'; write a name of small letters, digits and _ that begins with a letter, such as acme",
+        "countri: is no key of a profile (did you mean country?)",
+        "feeds.suppliers[1].delivered_on: must be path, arrival, {column: <source column>} or {fixed: <YYYY-MM-DD>}",
+        "feeds.suppliers[1].identical_records: is False; write 'keep' or 'duplicate'",
+        "feeds.suppliers[1].lookups.terms.form: is no key of a lookup (did you mean format?)",
+        "feeds.suppliers[1].notation.decimals: is no key of notation (did you mean decimal?)",
+        'feeds.suppliers[1].notation.delimiter: is \';;\'; write one sign, such as ";" or "\\t" for the tab',
+        "feeds.suppliers[1].notation.null_values: is 'NA'; write a list, such as [a, b]",
+        "starts_on: is missing; write a day as YYYY-MM-DD",
+    ]
+    assert "docs/profiles.md" in error.value.remedy
+
+
+def test_of_very_many_wrong_keys_ten_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="13 keys are wrong") as error:
+        load_profile(written(tmp_path, GOOD + "".join(f"wrong_{number}: 1\n" for number in range(13))))
+    assert len(error.value.cause.splitlines()) == 1 + 10 + 1
+    assert error.value.cause.endswith("and 3 more")
+
+
+def test_a_number_runs_within_one_column_as_within_a_list_of_it(tmp_path: Path) -> None:
+    text = GOOD.replace('csv"}', 'csv", columns: {product_id: {ordinal_within: Order}}}')
+    (source,) = load_profile(written(tmp_path, text)).feeds["products"]
+    assert source.columns["product_id"].within == ("Order",)
+    with pytest.raises(ProfileError, match="write a list"):
+        load_profile(written(tmp_path, text.replace("Order", "3")))
 
 
 TWICE = {
