@@ -44,7 +44,7 @@ class Lookups:
             except FileRefusedError as error:
                 if error.reason_code == "lookup_failed":
                     raise
-                raise _failed(lookup.path, f"the lookup cannot be used: {error.cause}") from error
+                raise _failed(lookup.path, f"the lookup cannot be used: {error.cause}", error.remedy) from error
         return self._read[key]
 
     def _load(self, lookup: Lookup, delivered_on: date | None) -> LookupTable:
@@ -72,5 +72,5 @@ class Lookups:
         return found[0]
 
 
-def _failed(path: str, cause: str) -> FileRefusedError:
-    return FileRefusedError("lookup_failed", path, cause, "Deliver the lookup file whole; the feed is read again then.")
+def _failed(path: str, cause: str, remedy: str = "Deliver the lookup file whole.") -> FileRefusedError:
+    return FileRefusedError("lookup_failed", path, cause, f"{remedy} The feed is read again then.")

@@ -115,6 +115,15 @@ def test_the_delimiter_of_quoted_names_is_suggested_too(newcomer: Newcomer) -> N
     assert "SKU, Price, net" in finding.remedy
 
 
+def test_the_delimiter_of_a_lookup_is_suggested_too(newcomer: Newcomer) -> None:
+    (newcomer.landing / "costs.csv").write_text("SKU;Cost\nA;1.00\n")
+    lookups = "    lookups: {costs: {path: costs.csv, key: {SKU: SKU}}}\n    columns:\n      unit_cost: costs.Cost\n"
+    profile = PROFILE.replace("    columns:\n", lookups)
+    (finding,) = problems(newcomer.check(profile, on_2024_01_01=CSV))
+    assert finding.severity == "error"
+    assert 'Write notation: {delimiter: ";"}' in finding.remedy
+
+
 def test_a_file_of_one_column_with_a_sign_in_its_name_is_sound(newcomer: Newcomer) -> None:
     profile = PROFILE.replace("SKU", '"SKU;EAN"').replace("      list_price: Price\n", "")
     assert problems(newcomer.check(profile, on_2024_01_01="SKU;EAN\nA\n")) == []
