@@ -24,7 +24,7 @@ with daily as (
         n,
         case
             when denominator is null then cast(numerator as double)
-            else cast(numerator as double) / nullif(cast(denominator as double), 0)
+            else cast(numerator as double) / nullif(greatest(cast(denominator as double), 0), 0)
         end as value
     from {{ ref('known_daily_values') }}
     where business_on > {{ day_plus('as_of', -(baseline_days + judged_days)) }}

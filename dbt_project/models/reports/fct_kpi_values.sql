@@ -21,7 +21,8 @@ valued as (
         kpi_rows.*,
         case
             when kpi_rows.denominator is null then cast(kpi_rows.numerator as double)
-            else cast(kpi_rows.numerator as double) / nullif(cast(kpi_rows.denominator as double), 0)
+            {#- Returns can leave less than nothing to divide by: a loss over it would show as a gain. #}
+            else cast(kpi_rows.numerator as double) / nullif(greatest(cast(kpi_rows.denominator as double), 0), 0)
         end as value,
         kpi_rows.n < kpis.min_n as is_insufficient_data,
         kpis.interval_method,

@@ -296,7 +296,7 @@ select
     cast(coalesce(net_amount_with_cost_base - cost_amount_base, 0) as decimal(38, 6)) as margin_amount_base,
     round(
         cast(net_amount_with_cost_base - cost_amount_base as double)
-        / nullif(cast(net_amount_with_cost_base as double), 0),
+        / nullif(greatest(cast(net_amount_with_cost_base as double), 0), 0),
         9
     ) as margin_rate,
     cast(units_on_hand as decimal(38, 6)) as units_on_hand,

@@ -15,6 +15,8 @@ sales as (
         sum(gross_amount_base) as gross_amount_base,
         sum(discount_amount_base) as discount_amount_base,
         sum(net_amount_base) as net_amount_base,
+        coalesce(sum(case when quantity > 0 then gross_amount_base end), 0) as sold_gross_amount_base,
+        coalesce(sum(case when quantity > 0 then discount_amount_base end), 0) as sold_discount_amount_base,
         sum(case when quantity < 0 then -net_amount_base else 0 end) as returned_amount_base,
         sum(case when cost_amount_base is not null then net_amount_base end) as net_amount_with_cost_base,
         sum(cost_amount_base) as cost_amount_base,
@@ -59,14 +61,19 @@ select
     {{ share_of('sales.units_returned', 'sales.units_sold') }} as return_rate,
     cast(sales.gross_amount_base as decimal(38, 6)) as gross_amount_base,
     cast(sales.discount_amount_base as decimal(38, 6)) as discount_amount_base,
-    {{ share_of('sales.discount_amount_base', 'sales.gross_amount_base') }} as discount_rate,
+    cast(sales.sold_gross_amount_base as decimal(38, 6)) as sold_gross_amount_base,
+    cast(sales.sold_discount_amount_base as decimal(38, 6)) as sold_discount_amount_base,
+    {{ share_of('sales.sold_discount_amount_base', 'sales.sold_gross_amount_base') }} as discount_rate,
     cast(sales.net_amount_base as decimal(38, 6)) as net_amount_base,
     {{ share_of('sales.net_amount_base', 'sales.orders') }} as average_order_value_base,
     cast(sales.returned_amount_base as decimal(38, 6)) as returned_amount_base,
     cast(sales.net_amount_with_cost_base as decimal(38, 6)) as net_amount_with_cost_base,
     cast(sales.cost_amount_base as decimal(38, 6)) as cost_amount_base,
     cast(sales.margin_amount_base as decimal(38, 6)) as margin_amount_base,
-    {{ share_of('sales.margin_amount_base', 'sales.net_amount_with_cost_base') }} as margin_rate,
+    case
+        when sales.net_amount_with_cost_base > 0
+            then {{ share_of('sales.margin_amount_base', 'sales.net_amount_with_cost_base') }}
+    end as margin_rate,
     case
         when sales.first_on <= {{ day_plus('sales.ordered_on', -6) }} then {{ share_of('sales.net_amount_7d_base', '7') }}
     end as net_amount_mean_7d_base,
