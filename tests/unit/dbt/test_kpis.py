@@ -27,6 +27,16 @@ META = {
     "kpi_id", "title", "unit", "direction", "owner_department", "formula", "caveats",
     "grains", "segments", "aggregation", "interval", "min_n", "default_target",
 }  # fmt: skip
+# Shown in percent, these would be nonsense: none is a share of something or a change.
+NOT_IN_PERCENT = {
+    "FBK-01": "points",
+    "SUP-04": "ppm",
+    "SUP-07": "score",
+    "INV-01": "times",
+    "INV-06": "times",
+    "FCS-03": "times",
+    "FCS-06": "times",
+}
 INTERVALS = {
     "wilson": "Wilson, 95 %",
     "clustered": "Wilson with effective n, 95 %",
@@ -46,8 +56,9 @@ those.
 `reports.fct_kpi_values` holds every KPI per as-of day, period and segment, with numerator, denominator and `n`;
 `reports.kpi_values_latest` the newest value of each period beside the one first reported,
 `reports.kpi_values_first_reported` the first; `reports.dim_kpis` this page as a table. A value marked
-`is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored as 0 to 1. Default targets
-are a place to start from: the owner sets them. How intervals come about: docs/decisions/0013.
+`is_insufficient_data` rests on fewer observations than the KPI asks for. Ratios are stored as 0 to 1; `times` are no
+shares, 1 is once. Default targets are a place to start from: the owner sets them. How intervals come
+about: docs/decisions/0013.
 
 An as-of day knows what was delivered up to its end, so a value of `as_of` never changes unless deliveries of that past
 arrive late; the same period on a later as-of day shows the corrections. `day` values are given for the 28 days up to
@@ -129,6 +140,11 @@ def test_the_list_of_kpis_is_the_folder() -> None:
     listed = listed_models()
     assert sorted(listed) == [path.stem for path in model_files()]
     assert len(listed) == len(set(listed))
+
+
+def test_a_unit_says_how_a_value_is_shown() -> None:
+    units = {meta["kpi_id"]: meta["unit"] for meta in map(meta_of, listed_models())}
+    assert {kpi_id: units[kpi_id] for kpi_id in NOT_IN_PERCENT} == NOT_IN_PERCENT
 
 
 @pytest.mark.parametrize("model", listed_models())
