@@ -74,10 +74,17 @@
     'discount_rate_change_last_month': ('discount_rate_last_month', 'discount_rate_month_before', 'share'),
     'csat_change_last_month': ('csat_last_month', 'csat_month_before', 'share'),
     'supplier_otif_change_last_month': ('supplier_otif_last_month', 'supplier_otif_month_before', 'share'),
-} %}
+} -%}
+{#- Column: which row of the ledger it is. -#}
+{%- set conditions = {} -%}
+{%- for column, (kpi, grain, back) in headlines.items() -%}
+    {%- set starts_on = dbt.dateadd(grain, -back, dbt.date_trunc(grain, day_plus('as_of', 1))) if back -%}
+    {%- set of_period = " and period_start = cast(" ~ starts_on ~ " as date)" if back else '' -%}
+    {%- do conditions.update({column: "kpi_id = '" ~ kpi ~ "' and period_grain = '" ~ grain ~ "'" ~ of_period}) -%}
+{%- endfor %}
 
 with headline_values as (
-    select as_of, kpi_id, period_grain, period_start, period_end, value, n, ci_low, ci_high
+    select as_of, kpi_id, period_grain, period_start, period_end, value, n, is_insufficient_data, ci_low, ci_high
     from {{ ref('fct_kpi_values') }}
     where segment_type = 'all' and as_of in (select as_of from {{ source('ops', 'build_scope') }})
 ),
@@ -96,21 +103,21 @@ last_days as (
 side_by_side as (
     select
         as_of,
-        {%- for column, (kpi, grain, back) in headlines.items() %}
-        max(
-            case
-                when
-                    kpi_id = '{{ kpi }}' and period_grain = '{{ grain }}'
-                    {%- if back %}
-                    and period_start = cast({{ dbt.dateadd(grain, -back, dbt.date_trunc(grain, day_plus('as_of', 1))) }} as date)
-                    {%- endif %}
-                    then value
-            end
-        ) as {{ column }},
+        {%- for column, condition in conditions.items() %}
+        max(case when {{ condition }} and not is_insufficient_data then value end) as {{ column }},
         {%- endfor %}
+        nullif(
+            concat_ws(
+                ', ',
+                {%- for column, condition in conditions.items() %}
+                max(case when {{ condition }} and is_insufficient_data then '{{ column }}' end){{ ',' if not loop.last }}
+                {%- endfor %}
+            ),
+            ''
+        ) as insufficient_kpis,
         max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' then n end) as nps_answers_90d,
-        max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' then ci_low end) as nps_90d_low,
-        max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' then ci_high end) as nps_90d_high
+        max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' and not is_insufficient_data then ci_low end) as nps_90d_low,
+        max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' and not is_insufficient_data then ci_high end) as nps_90d_high
     from headline_values
     group by as_of
 )
@@ -134,7 +141,8 @@ select
     {%- endfor %}
     side_by_side.nps_answers_90d,
     side_by_side.nps_90d_low,
-    side_by_side.nps_90d_high
+    side_by_side.nps_90d_high,
+    side_by_side.insufficient_kpis
 from {{ source('ops', 'build_scope') }} as scope
 left join side_by_side
     on scope.as_of = side_by_side.as_of
