@@ -62,6 +62,11 @@ measured as (
         products.product_name,
         products.category,
         cast(positions.value_days as double) / positions.days_counted as average_value,
+        {#- Where nobody books issues: what customers ordered of the product, shared as the forecast is. #}
+        case
+            when positions.quantity_issued > 0 then cast(positions.quantity_issued as double)
+            else cast(positions.quantity_demanded as double) * coalesce(positions.issue_share, 1.0 / positions.locations)
+        end / {{ assumed('obsolete_days') }} as issued_a_day,
         cast(positions.quantity_issued as double) / positions.days_counted * cast(positions.unit_cost as double)
             as issued_value_a_day,
         cast(margins.margin_base as double) * coalesce(positions.issue_share, 1.0 / positions.locations)
@@ -107,9 +112,14 @@ select
     cast(days_counted as bigint) as days_counted_365d,
     demand_basis,
     daily_demand,
-    round(
-        case when quantity_on_hand > 0 then cast(quantity_on_hand as double) else 0 end / nullif(daily_demand, 0), 3
-    ) as days_of_supply_forward,
+    {#- The pace of forward_quantity: of slow movers a forecast can fade to nearly nothing, and their stock last for ever. #}
+    case
+        when demand_basis <> 'forecast' or issued_a_day > 0 then round(
+            case when quantity_on_hand > 0 then cast(quantity_on_hand as double) else 0 end
+            / nullif(greatest(daily_demand, issued_a_day), 0),
+            3
+        )
+    end as days_of_supply_forward,
     round(average_value / nullif(issued_value_a_day, 0), 3) as days_of_supply_historical,
     round(365 * issued_value_a_day / nullif(average_value, 0), 6) as turns,
     cast(average_value as decimal(18, 4)) as average_value_base,
