@@ -13,10 +13,11 @@ select
         "' refused in 28 days, and '", "cast(sum(case when files.status = 'refused' then 1 else 0 end) as "
         ~ dbt.type_string() ~ ')', "' files'"
     ]) }} as title,
-    cast(sum(files.amount_quarantined) as decimal(28, 4)) as value_at_stake_base,
+    {#- The control amounts of a file are a sum over currencies nobody wrote down: no rate makes base currency of it. #}
+    cast(null as decimal(28, 4)) as value_at_stake_base,
     min(files.delivered_on) as first_seen_on,
     cast(null as date) as due_by,
-    'Look into the quarantine: mend and release, or have it sent again. At stake is what they say, in their currencies.'
+    'Look into the quarantine: mend and release, or have it sent again.'
         as recommended_action,
     'ops.files' as evidence_table,
     {{ evidence_key({'feed': 'files.feed'}) }} as evidence_key
