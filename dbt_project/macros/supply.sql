@@ -76,6 +76,27 @@
 
 
 {#
+    The sums of lead days of `sums` (rows of kpi_values with squares), without those of a window in which all suppliers took
+    the same days for everything: then the feed has a booking rule where the receipts should be. That is neither a lead
+    time nor a variation of 0, and no goal is met by it.
+#}
+{% macro measured_lead_times(sums) -%}
+(
+    select *
+    from (
+        select
+            *,
+            max(case when segment_type = 'all' then n end) over whole >= {{ assumed('min_receipts') }}
+            and max(case when segment_type = 'all' then n * squares - numerator * numerator end) over whole = 0 as is_a_rule
+        from {{ sums }}
+        window whole as (partition by as_of, period_grain, period_start)
+    ) as judged
+    where not is_a_rule
+)
+{%- endmacro %}
+
+
+{#
     Purchase order lines as known at the end of each of the `days` (a relation with as_of) that bear on the window before
     it: ordered, promised or received in it, or still open. A receipt dated after the as-of day has not happened yet,
     even where a file that was delivered early tells of it. Only lines that are owed.

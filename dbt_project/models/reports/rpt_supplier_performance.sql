@@ -24,7 +24,7 @@ performance as (
         max(case when kpi_id = 'SUP-01' then value end) as otif,
         max(case when kpi_id = 'SUP-01' then ci_low end) as otif_low,
         max(case when kpi_id = 'SUP-01' then ci_high end) as otif_high,
-        max(case when kpi_id = 'SUP-02' then n end) as lines_received,
+        max(case when kpi_id = 'SUP-04' then n end) as lines_received,
         max(case when kpi_id = 'SUP-02' then value end) as lead_time_days,
         max(case when kpi_id = 'SUP-04' then denominator end) as units_received,
         max(case when kpi_id = 'SUP-04' then value end) as defect_ppm,

@@ -14,6 +14,21 @@ with facts as (
     from {{ known_rows(ref('int_purchase_order_lines_versioned'), 'received_on', longest_window(grains)) }} as lines
     where {{ is_owed('lines') }}
     group by business_on, as_of_from, as_of_to, supplier_id
+),
+
+sums as (
+    {{ kpi_values('facts', grains, segments=['supplier_id'], spread=['squares']) }}
 )
 
-{{ kpi_values('facts', grains, segments=['supplier_id'], spread=['squares']) }}
+select
+    as_of,
+    period_grain,
+    period_start,
+    period_end,
+    segment_type,
+    segment_value,
+    numerator,
+    denominator,
+    n,
+    {{ spread_columns() | join(',\n    ') }}
+from {{ measured_lead_times('sums') }} as measured

@@ -18,17 +18,6 @@ with facts as (
 
 sums as (
     {{ kpi_values('facts', grains, segments=['supplier_id'], spread=['squares']) }}
-),
-
-{# When all suppliers took the same days for everything, the feed has a booking rule where the receipts should be: that is
-   no variation of 0, and no goal is met by it. #}
-measured as (
-    select
-        *,
-        max(case when segment_type = 'all' then n end) over whole >= {{ assumed('min_receipts') }}
-        and max(case when segment_type = 'all' then n * squares - numerator * numerator end) over whole = 0 as is_a_rule
-    from sums
-    window whole as (partition by as_of, period_grain, period_start)
 )
 
 select
@@ -44,5 +33,5 @@ select
     cast(cast(numerator as double) / n as decimal(38, 6)) as denominator,
     n,
     {{ spread_columns() | join(',\n    ') }}
-from measured
-where n > 1 and not is_a_rule
+from {{ measured_lead_times('sums') }} as measured
+where n > 1
