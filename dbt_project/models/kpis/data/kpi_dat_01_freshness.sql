@@ -1,8 +1,11 @@
 {%- set silent_days = 366 -%}
+{#- What is told of a whole day, such as stock at its close, happened at its end. -#}
 {%- set feeds = [
     ('order_lines', 'ordered_at', 'ordered_on'),
     ('feedback', 'submitted_at', 'submitted_on'),
     ('purchase_order_lines', 'ordered_at', 'ordered_on'),
+    ('inventory_levels', end_of_local_day('business_on'), 'measured_on'),
+    ('exchange_rates', end_of_local_day('business_on'), 'rate_on'),
 ] -%}
 
 with events as (
