@@ -54,6 +54,26 @@ nearest as (
     where choice = 1
 ),
 
+{#- What a segment falls short is in what the whole does: it is named there, or the same money would be listed twice. A
+    default of the catalogue says less than the owner's own target of a segment, so it takes none of those in. -#}
+folded as (
+    select segments.as_of, segments.kpi_id, segments.segment_type, segments.segment_value
+    from nearest as segments
+    inner join nearest as wholes
+        on
+            segments.as_of = wholes.as_of
+            and segments.kpi_id = wholes.kpi_id
+            and wholes.segment_type = 'all'
+            and (segments.is_default_target or not wholes.is_default_target)
+    where segments.segment_type <> 'all'
+),
+
+named as (
+    select as_of, kpi_id, {{ dbt.listagg('segment_value', "', '", 'order by segment_type, segment_value') }} as segment_values
+    from folded
+    group by as_of, kpi_id
+),
+
 recent_revenue as (
     select as_of, cast(sum(numerator) as double) as amount
     from {{ ref('known_daily_values') }}
@@ -70,7 +90,9 @@ select
     nearest.owner_department,
     case when nearest.is_default_target then 'warning' else 'critical' end as severity,
     {{ dbt.concat([
-        'nearest.title', "' of '", 'nearest.segment_value', "' '", "replace(nearest.status, '_', ' ')"
+        'nearest.title', "' of '", 'nearest.segment_value', "' '", "replace(nearest.status, '_', ' ')",
+        "case when nearest.segment_type = 'all' and named.segment_values is not null then "
+        ~ dbt.concat(["': also '", 'named.segment_values']) ~ " else '' end"
     ]) }} as title,
     cast(case
         when nearest.kpi_id = 'SAL-01' then nearest.shortfall
@@ -103,3 +125,12 @@ left join {{ ref('fct_kpi_values') }} as measured
         and nearest.measured_until = measured.period_end
 left join recent_revenue
     on nearest.as_of = recent_revenue.as_of
+left join named
+    on nearest.as_of = named.as_of and nearest.kpi_id = named.kpi_id
+left join folded
+    on
+        nearest.as_of = folded.as_of
+        and nearest.kpi_id = folded.kpi_id
+        and nearest.segment_type = folded.segment_type
+        and nearest.segment_value = folded.segment_value
+where folded.as_of is null
