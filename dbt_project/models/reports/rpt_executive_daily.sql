@@ -114,7 +114,7 @@ side_by_side as (
                 {%- endfor %}
             ),
             ''
-        ) as insufficient_kpis,
+        ) as insufficient_columns,
         max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' then n end) as nps_answers_90d,
         max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' and not is_insufficient_data then ci_low end) as nps_90d_low,
         max(case when kpi_id = 'FBK-01' and period_grain = 'trailing_90d' and not is_insufficient_data then ci_high end) as nps_90d_high
@@ -142,7 +142,7 @@ select
     side_by_side.nps_answers_90d,
     side_by_side.nps_90d_low,
     side_by_side.nps_90d_high,
-    side_by_side.insufficient_kpis
+    side_by_side.insufficient_columns
 from {{ source('ops', 'build_scope') }} as scope
 left join side_by_side
     on scope.as_of = side_by_side.as_of
