@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -212,7 +212,18 @@ class DbtTest:
     name: str
     table: str
     is_blocking: bool
-    description: str | None
+    description: str
+
+
+def _in_words(test: Mapping[str, Any]) -> str:
+    """What a test of a common kind holds, from its arguments."""
+    arguments = (test.get("test_metadata") or {}).get("kwargs", {})
+    if "keys" in arguments:
+        keys = " or the same ".join(", ".join(key) for key in arguments["keys"])
+        return f"No two rows have the same {keys}."
+    if "rules" in arguments:
+        return f"In every row: {', '.join(name.replace('_', ' ') for name in arguments['rules'])}."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -239,7 +250,7 @@ class DbtGraph:
                 name=test["name"],
                 table=self.table(model),
                 is_blocking=str(test["config"].get("severity", "error")).lower() == "error",
-                description=test.get("description") or None,
+                description=test.get("description") or _in_words(test),
             )
             for test, model in shown
             if model is not None and self.models[model]["schema"] in set(schemas)

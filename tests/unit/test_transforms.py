@@ -69,9 +69,7 @@ def test_only_tables_that_people_read_are_shown() -> None:
 
 def test_each_test_belongs_to_one_shown_table_and_warnings_do_not_block() -> None:
     tests = {test.name: test for test in GRAPH.tests_of(("marts",))}
-    assert tests["keys_unique"] == DbtTest(
-        "test.opscope.keys_unique", "keys_unique", "marts.fct_order_lines", True, None
-    )
+    assert tests["keys_unique"] == DbtTest("test.opscope.keys_unique", "keys_unique", "marts.fct_order_lines", True, "")
     assert not tests["no_orphans"].is_blocking
     assert tests["no_orphans"].table == "marts.fct_order_lines"
 
@@ -116,3 +114,16 @@ def test_a_parse_is_current_until_a_file_is_edited_added_or_deleted(
     elif change == "in the parsed":
         (parsed / "compiled.sql").write_text("y")
     assert transforms._is_parse_current(parsed) is (change in ("nothing", "in the parsed"))
+
+
+def test_a_test_without_a_description_says_what_its_arguments_hold() -> None:
+    nodes = {unique_id: dict(node) for unique_id, node in GRAPH.manifest["nodes"].items()}
+    keys = {"keys": [["order_id", "line_no"], ["record_no"]]}
+    nodes["test.opscope.keys_unique"]["test_metadata"] = {"name": "keys_are_unique", "kwargs": keys}
+    nodes["test.opscope.no_orphans"]["test_metadata"] = {
+        "name": "rules_hold",
+        "kwargs": {"rules": {"day_is_known": ""}},
+    }
+    told = {test.name: test.description for test in DbtGraph(GRAPH.manifest | {"nodes": nodes}).tests_of(("marts",))}
+    assert told["keys_unique"] == "No two rows have the same order_id, line_no or the same record_no."
+    assert told["no_orphans"] == "In every row: day is known."
