@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_DELIVERIES = 20
 SHOWN_MISDATED = 10
+UNBOUNDED = 10**6
 
 EXAMPLES = {
     "Net revenue by channel": """
@@ -195,11 +196,17 @@ def _table(out: Console, title: str, headings: Sequence[str], rows: Sequence[Seq
         for index in range(len(headings))
     ]
     for heading, is_numeric in zip(headings, numeric, strict=True):
-        table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=heading == "id")
+        # Folded, a value is still all there to be read; an ellipsis takes it away.
+        table.add_column(heading, justify="right" if is_numeric else "left", no_wrap=heading == "id", overflow="fold")
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
     out.print()
-    out.print(table)
+    if out.is_terminal:
+        out.print(table)
+        return
+    # A pipe or a file has no width: one line per row, so that what is searched for stands in one piece.
+    for line in out.render_lines(table, out.options.update(width=UNBOUNDED), pad=False):
+        out.out("".join(segment.text for segment in line).rstrip(), highlight=False)
 
 
 def _is_decimal(value: object) -> bool:
