@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipelines import printing
+from pipelines.durable import make_folder
 from pipelines.errors import OpscopeError
 from pipelines.exhaustion import told
 from pipelines.garbage import look_rarely
@@ -75,6 +76,13 @@ def settings_of(context: typer.Context, **given: object) -> Settings:
     return Settings.model_validate(Settings().model_dump() | chosen)
 
 
+def writing_settings_of(context: typer.Context, **given: object) -> Settings:
+    """The same for a command that writes: its home is made first, or the error says why it cannot be."""
+    settings = settings_of(context, **given)
+    make_folder(settings.root, "Name another folder with --home or OPSCOPE_HOME, or give this user the right.")
+    return settings
+
+
 @contextmanager
 def progress_bars() -> Iterator["Bars"]:
     with Progress(
@@ -114,7 +122,7 @@ def demo_data(
     """Write the deliveries of the demo company, and the truth behind them."""
     from pipelines.demo import generate
 
-    target = target or settings_of(context).root / "landing"
+    target = target or writing_settings_of(context).root / "landing"
     with progress_bars() as bars:
         generate(target, seed=seed, days=days, scale=scale, progress=bars)
     out.print(f"Wrote {days} delivery days and truth.json to {target}")
@@ -137,7 +145,7 @@ def run(
     from pipelines.launch import launch, newest_day
     from pipelines.sources.landing import misdated
 
-    settings = settings_of(context, profile=profile, landing=landing)
+    settings = writing_settings_of(context, profile=profile, landing=landing)
     with progress_bars() as bars:
         installation = installation_of(settings, bars)
         if everything:
@@ -183,7 +191,7 @@ def demo(
     from pipelines.demo import generate
     from pipelines.launch import launch
 
-    landing = settings_of(context).root / "landing"
+    landing = writing_settings_of(context).root / "landing"
     with progress_bars() as bars:
         generate(landing, days=days, scale=scale, progress=bars)
         settings = settings_of(context, profile=str(landing / "profile.yml"), landing=str(landing))
@@ -210,7 +218,7 @@ def dev(
     from pipelines.service import serve
 
     out.print(f"The Dagster UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
-    serve(settings_of(context, profile=profile, landing=landing), host, port)
+    serve(writing_settings_of(context, profile=profile, landing=landing), host, port)
 
 
 @app.command()
@@ -225,7 +233,7 @@ def view(
     from pipelines.service import view as serve_viewers
 
     out.print(f"The viewers' UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
-    serve_viewers(settings_of(context, profile=profile, landing=landing), host, port)
+    serve_viewers(writing_settings_of(context, profile=profile, landing=landing), host, port)
 
 
 @app.command()
@@ -235,7 +243,7 @@ def publish(context: typer.Context, profile: ProfileName = None) -> None:
     from pipelines.release import release
     from pipelines.transforms import DbtGraph, Transforms
 
-    settings = settings_of(context, profile=profile)
+    settings = writing_settings_of(context, profile=profile)
     graph = DbtGraph(Transforms(settings).manifest())
     with lease.writer(settings, "publish"):
         release(settings, Warehouse(settings), graph, run_id="command line")
@@ -250,7 +258,7 @@ def rollback(
     """Serve an earlier published version again."""
     from pipelines.publishing import rollback as roll_back
 
-    settings = settings_of(context)
+    settings = writing_settings_of(context)
     roll_back(settings, version)
     printing.published(out, settings)
 
@@ -285,7 +293,7 @@ def erase(
     from pipelines.sources.profiles import load_profile
     from pipelines.transforms import Transforms
 
-    settings = settings_of(context, profile=profile, landing=landing)
+    settings = (writing_settings_of if yes else settings_of)(context, profile=profile, landing=landing)
     warehouse = Warehouse(settings)
     if not yes:
         printing.persons(out, standing(warehouse, customers))
@@ -372,7 +380,7 @@ def release_quarantined(
     from pipelines.ingestion.quarantine import release
     from pipelines.sources.profiles import load_profile
 
-    settings = settings_of(context, profile=profile, landing=landing)
+    settings = writing_settings_of(context, profile=profile, landing=landing)
     with lease.writer(settings, "quarantine release"):
         decisions = release(
             settings,

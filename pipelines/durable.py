@@ -3,6 +3,22 @@
 import os
 from pathlib import Path
 
+from pipelines.errors import OpscopeError
+
+
+def make_folder(path: Path, remedy: str) -> None:
+    """Make a folder that only its owner and group may look into, and those above it; one that is there stays as it is.
+
+    Raises:
+        OpscopeError: it cannot be made or not be written to; `remedy` says what to do.
+    """
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OpscopeError(f"folder {path}", f"cannot be made ({error.strerror})", remedy) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OpscopeError(f"folder {path}", "cannot be written to by this user", remedy)
+
 
 def sync(path: Path) -> None:
     """Force a file's bytes, or a folder's entries, onto the disk."""

@@ -41,7 +41,7 @@ def holder(settings: Settings) -> str | None:
     """Process id and purpose of who writes now; None when nobody does. Takes nothing and waits for nobody."""
     try:
         descriptor = os.open(settings.root / "writer.lock", os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

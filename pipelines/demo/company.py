@@ -28,6 +28,7 @@ from pipelines.demo.sales import LATE_SHARE, Till
 from pipelines.demo.supply import Stock
 from pipelines.demo.truth import Books, Truth, load_truth, totals
 from pipelines.demo.voices import NPS, SCALES, answers
+from pipelines.durable import make_folder
 from pipelines.errors import OpscopeError
 from pipelines.sources.profiles import SHIPPED
 
@@ -160,7 +161,7 @@ def generate(
 
 def _claim(plan: Plan, out: Path) -> None:
     """Make the folder, or take over one that the same arguments filled: it will hold the same bytes again."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "Name another folder with --out.")
     written = out / "truth.json"
     is_same = written.is_file() and load_truth(out).document["arguments"] == plan.arguments
     if not is_same and any(out.iterdir()):

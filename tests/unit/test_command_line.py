@@ -1,0 +1,43 @@
+"""What an operator types wrongly, or where a home is not what it should be: one message, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.cli import app
+from pipelines.errors import OpscopeError
+
+
+def refused(*arguments: str | Path) -> OpscopeError:
+    """The error that `opscope <arguments>` ends with; `main` prints it and exits with 1."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, OpscopeError), result.output
+    return result.exception
+
+
+@pytest.mark.parametrize("below", ["", "new"], ids=["a file", "below a file"])
+@pytest.mark.parametrize(
+    "command",
+    ["run --date 2026-06-30", "publish", "rollback", "demo", "demo-data", "erase 1 --yes", "quarantine release --all"],
+)
+def test_a_home_that_cannot_be_made_is_said(tmp_path: Path, command: str, below: str) -> None:
+    (tmp_path / "hostname").touch()
+    home = tmp_path / "hostname" / below
+    error = refused("--home", home, *command.split())
+    assert error.place == f"folder {home}"
+    assert "cannot be made" in error.cause
+    assert "--home" in error.remedy
+
+
+def test_demo_data_says_when_its_folder_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "hostname").touch()
+    error = refused("demo-data", "--out", tmp_path / "hostname", "--days", "1")
+    assert (error.place, error.remedy) == (f"folder {tmp_path / 'hostname'}", "Name another folder with --out.")
+
+
+def test_the_doctor_finds_a_home_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "hostname").touch(mode=0o600)
+    result = CliRunner().invoke(app, ["--home", str(tmp_path / "hostname"), "doctor"])
+    assert result.exit_code == 1
+    assert "fail home" in result.output
