@@ -157,6 +157,7 @@ def run(
     printing.deliveries(out, settings)
     printing.misdated(out, misdated(installation.profile, settings.landing_url))
     printing.published(out, settings)
+    printing.warnings(out, settings, launched.run_id)
 
 
 def _range(on: datetime | None, first: datetime | None, last: datetime | None) -> tuple[date, date]:
@@ -201,6 +202,7 @@ def demo(
     _require_success(launched, settings)
     printing.deliveries(out, settings)
     printing.published(out, settings)
+    printing.warnings(out, settings, launched.run_id)
     is_shipped = days == SHIPPED_DEMO_DAYS and settings.root == REPOSITORY / "var"
     command = f"opscope --home {settings.root} dev --profile {settings.profile} --landing {landing}"
     printing.examples(out, settings, "make dev" if is_shipped else command)

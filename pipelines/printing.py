@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_DELIVERIES = 20
 SHOWN_MISDATED = 10
+SHOWN_WARNINGS = 10
 UNBOUNDED = 10**6
 
 EXAMPLES = {
@@ -116,6 +117,26 @@ def failed_checks(out: Console, settings: Settings, run_id: str) -> None:
         ).fetchall()
     if failed:
         _table(out, "Checks that stopped the run", ("table", "check", "day", "observed", "why it matters"), failed)
+
+
+def warnings(out: Console, settings: Settings, run_id: str) -> None:
+    """The checks that failed in a run and did not stop it, each with its newest day."""
+    with Warehouse(settings).read() as connection:
+        failed = connection.execute(
+            """
+            select asset, check_name, max(partition_on), count(*), arg_max(observed, partition_on)
+            from ops.check_results where run_id = ? and not is_blocking and not passed
+            group by asset, check_name order by asset, check_name
+            """,
+            [run_id],
+        ).fetchall()
+    if not failed:
+        return
+    headings = ("table", "check", "newest day", "days", "observed on it")
+    _table(out, "Warning checks that failed in this run", headings, failed[:SHOWN_WARNINGS])
+    if len(failed) > SHOWN_WARNINGS:
+        out.print(f"and {len(failed) - SHOWN_WARNINGS} more")
+    out.print(f"All of them, and why they matter: {settings.reports_path / 'checks.html'}", soft_wrap=True)
 
 
 def origins(out: Console, found: Sequence[Origin]) -> None:
