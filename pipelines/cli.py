@@ -242,13 +242,18 @@ def view(
 def publish(context: typer.Context, profile: ProfileName = None) -> None:
     """Publish what stands in the warehouse, if the checks allow it."""
     from pipelines import lease
+    from pipelines.ops import require_company
     from pipelines.release import release
+    from pipelines.sources.profiles import load_profile
     from pipelines.transforms import DbtGraph, Transforms
 
     settings = writing_settings_of(context, profile=profile)
     graph = DbtGraph(Transforms(settings).manifest())
+    warehouse = Warehouse(settings)
     with lease.writer(settings, "publish"):
-        release(settings, Warehouse(settings), graph, run_id="command line")
+        with warehouse.read() as connection:
+            require_company(connection, load_profile(settings.profile))
+        release(settings, warehouse, graph, run_id="command line")
     printing.published(out, settings)
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import duckdb
 
 from pipelines import evidence, lease
-from pipelines.errors import OpscopeError
+from pipelines.errors import OpscopeError, WarehouseError
 from pipelines.findings import Finding, listed
+from pipelines.ops import require_company
 from pipelines.publishing.versions import (
     BUILDING,
     current_version,
@@ -162,10 +163,15 @@ def warehouse(settings: Settings, profile: Profile | None) -> list[Finding]:
     rebuild = f"Move it away and run {again}: everything in it comes from the landing."
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            return [
-                Finding("warehouse", "ok", f"{path}, {path.stat().st_size / 2**20:.0f} MiB"),
-                *evidence.findings(connection, profile, audit_time().date()),
-            ]
+            found = [Finding("warehouse", "ok", f"{path}, {path.stat().st_size / 2**20:.0f} MiB")]
+            try:
+                if profile is not None:
+                    require_company(connection, profile)
+            except WarehouseError as error:
+                found.append(Finding("company", "fail", f"{error.place} {error.cause}", error.remedy))
+                # Another company's profile says nothing of this one's deliveries.
+                profile = None
+            return [*found, *evidence.findings(connection, profile, audit_time().date())]
     except duckdb.IOException as error:
         holder = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
         if holder:

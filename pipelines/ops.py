@@ -205,15 +205,24 @@ def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
         _say_whose(connection, profile)
 
 
-def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+def require_company(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    """Refuse a profile of another company than the warehouse's.
+
+    Raises:
+        WarehouseError: it is another company's, or its money is in another currency.
+    """
     found = connection.execute("select company, base_currency from ops.company").fetchone()
     asked = (profile.company, profile.base_currency)
     if found is not None and found != asked:
         raise WarehouseError(
             "warehouse",
             f"holds the company {found[0]} in {found[1]}, the profile is of {asked[0]} in {asked[1]}",
-            "Give another --home, or move this one away.",
+            "Name its own profile with --profile or OPSCOPE_PROFILE; or give another --home, or move this one away.",
         )
+
+
+def _say_whose(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
+    require_company(connection, profile)
     columns = ("company", "title", "base_currency", "time_zone", "country", "starts_on")
     facts = [getattr(profile, name) for name in columns]
     connection.execute("delete from ops.company")

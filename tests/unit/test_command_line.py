@@ -7,6 +7,10 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.errors import OpscopeError
+from pipelines.ops import prepare
+from pipelines.resources import Warehouse
+from pipelines.settings import Settings
+from pipelines.sources.profiles import load_profile
 
 
 def refused(*arguments: str | Path) -> OpscopeError:
@@ -41,3 +45,18 @@ def test_the_doctor_finds_a_home_that_is_a_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["--home", str(tmp_path / "hostname"), "doctor"])
     assert result.exit_code == 1
     assert "fail home" in result.output
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home whose company is not the one of the profile that goes without saying."""
+    with Warehouse(Settings.model_validate({"home": tmp_path, "threads": 1})).write() as connection:
+        prepare(connection, load_profile("online_retail"))
+    return tmp_path
+
+
+def test_another_company_is_not_published(home: Path) -> None:
+    error = refused("--home", home, "publish")
+    assert "holds the company" in error.cause
+    assert "OPSCOPE_PROFILE" in error.remedy
+    assert "holds the company" not in str(refused("--home", home, "publish", "--profile", "online_retail"))

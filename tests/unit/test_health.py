@@ -103,6 +103,17 @@ def test_an_unknown_profile_does_not_hide_the_rest(settings: Settings) -> None:
     assert of(found, "reconciliation").status == "ok"
 
 
+def test_a_home_is_not_judged_by_another_company(settings: Settings) -> None:
+    run(settings, file(9))
+    finding = of(diagnose(settings.model_copy(update={"profile": "demo"})), "company")
+    assert finding.status == "fail"
+    assert finding.detail == "warehouse holds the company online_retail in GBP, the profile is of demo in EUR"
+    assert "OPSCOPE_PROFILE" in finding.remedy
+    found = diagnose(settings.model_copy(update={"profile": "demo"}))
+    assert not [each for each in found if each.name in ("readings", "feeds")]
+    assert not [each for each in diagnose(settings) if each.name == "company"]
+
+
 def test_records_that_do_not_add_up_are_a_failure(settings: Settings) -> None:
     run(settings, file(1, seen=3, loaded=1, refused=1))
     with Warehouse(settings).read() as connection:
