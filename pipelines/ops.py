@@ -18,32 +18,32 @@ SCHEMAS = ("raw", "ops", "staging", "intermediate", "marts", "ml", "kpis", "repo
 PROVENANCE = {"_file_id": "VARCHAR", "_record_no": "BIGINT", "_delivered_on": "DATE"}
 
 TABLES = {
-    # One row per delivered file and content. Written by ingestion, in the transaction of the rows.
+    # Written by ingestion, in the transaction of the rows.
     "files": """
-        file_id VARCHAR PRIMARY KEY,      -- hash of feed, path and content
+        file_id VARCHAR PRIMARY KEY,
         feed VARCHAR NOT NULL,
-        source_path VARCHAR NOT NULL,     -- as found in the landing
-        delivered_on DATE,                -- null when each record carries its own day
-        content_sha256 VARCHAR NOT NULL,  -- of the decompressed bytes; names the landed copy
+        source_path VARCHAR NOT NULL,
+        delivered_on DATE,
+        content_sha256 VARCHAR NOT NULL,
         delivered_bytes BIGINT NOT NULL,
-        status VARCHAR NOT NULL,          -- one of FILE_STATUSES
-        reason_code VARCHAR,              -- one of REFUSALS when refused
+        status VARCHAR NOT NULL,
+        reason_code VARCHAR,
         message VARCHAR,
-        duplicate_of VARCHAR,             -- file_id that holds the same content
-        superseded_by VARCHAR,            -- file_id of the new content under the same path
+        duplicate_of VARCHAR,
+        superseded_by VARCHAR,
         records_seen BIGINT NOT NULL,
         records_loaded BIGINT NOT NULL,
         records_duplicate BIGINT NOT NULL,
         records_quarantined BIGINT NOT NULL,
-        records_filtered BIGINT NOT NULL, -- left out by the profile's `where`
-        amount_seen DECIMAL(38,8),        -- control amount of the contract, if it has one; no sum is rounded
+        records_filtered BIGINT NOT NULL,
+        amount_seen DECIMAL(38,8),        -- no sum is rounded
         amount_loaded DECIMAL(38,8),
         amount_duplicate DECIMAL(38,8),
-        amount_quarantined DECIMAL(38,8), -- of quarantined records whose amount could be read
-        ignored_columns VARCHAR,          -- delivered and not mapped, comma separated
-        missing_columns VARCHAR,          -- optional and not delivered
+        amount_quarantined DECIMAL(38,8),
+        ignored_columns VARCHAR,
+        missing_columns VARCHAR,
         contract_version VARCHAR NOT NULL,
-        mapping_digest VARCHAR NOT NULL,  -- of the profile's source; another digest reads the file anew
+        mapping_digest VARCHAR NOT NULL,
         run_id VARCHAR,
         ingested_at TIMESTAMP NOT NULL
     """,
@@ -92,19 +92,19 @@ TABLES = {
         written_at TIMESTAMP NOT NULL,
         PRIMARY KEY (table_name, partition_on)
     """,
-    # Every outcome of every check, per asset and partition; the newest per key counts.
+    # Written by the checks of each stage.
     "check_results": """
-        asset VARCHAR NOT NULL,            -- schema.table
+        asset VARCHAR NOT NULL,
         check_name VARCHAR NOT NULL,
-        partition_on DATE NOT NULL,        -- delivery day or as-of day
-        stage VARCHAR NOT NULL,            -- raw, marts, ml, reports
-        source VARCHAR NOT NULL,           -- gx or dbt
+        partition_on DATE NOT NULL,
+        stage VARCHAR NOT NULL,
+        source VARCHAR NOT NULL,
         is_blocking BOOLEAN NOT NULL,
         passed BOOLEAN NOT NULL,
         failed_rows BIGINT,
-        observed VARCHAR,                  -- what was measured, as text; never a delivered value of a personal column
+        observed VARCHAR,
         message VARCHAR,
-        table_version VARCHAR NOT NULL,    -- ops.table_versions of asset and partition when it was judged
+        table_version VARCHAR NOT NULL,
         run_id VARCHAR,
         checked_at TIMESTAMP NOT NULL,
         PRIMARY KEY (asset, check_name, partition_on)
@@ -116,7 +116,7 @@ TABLES = {
         records_changed BIGINT NOT NULL,   -- in raw and quarantine
         completed_at TIMESTAMP             -- null while bytes may be left; erasing the person again finishes
     """,
-    # One row per published version. Written by publishing.
+    # Written by publishing.
     "publications": """
         version VARCHAR PRIMARY KEY,
         as_of DATE,
@@ -124,6 +124,63 @@ TABLES = {
         published_at TIMESTAMP NOT NULL,
         run_id VARCHAR
     """,
+}
+
+# What readers of the published ones are told: of the table (None) and of every column, as comments of the database.
+DESCRIPTIONS: dict[str, dict[str | None, str]] = {
+    "files": {
+        None: "One row per delivered file and content: what came in, and what became of its records.",
+        "file_id": "Hash of feed, path and content.",
+        "feed": "Kind of delivery.",
+        "source_path": "Path as found in the landing.",
+        "delivered_on": "Delivery day; null when each record carries its own day.",
+        "content_sha256": "SHA-256 of the decompressed bytes; names the landed copy.",
+        "delivered_bytes": "Size as delivered, in bytes.",
+        "status": "loaded, loaded_with_quarantine, duplicate, superseded or refused.",
+        "reason_code": "Why the whole file was refused; null for others.",
+        "message": "What was found wrong with the file, in words.",
+        "duplicate_of": "file_id of the file that holds the same content; null where there is none.",
+        "superseded_by": "file_id of the new content under the same path; null for the newest.",
+        "records_seen": "Records read from the file, the header not counted.",
+        "records_loaded": "Records that became raw rows.",
+        "records_duplicate": "Records left out because an equal one is loaded already.",
+        "records_quarantined": "Records refused, each with a reason.",
+        "records_filtered": "Records left out by the condition of the company's profile.",
+        "amount_seen": "Sum of the feed's control amount over the records seen; null for feeds without one.",
+        "amount_loaded": "Control amount of the records loaded.",
+        "amount_duplicate": "Control amount of the duplicates.",
+        "amount_quarantined": "Control amount of the refused records whose amount could be read.",
+        "ignored_columns": "Columns that were delivered and are not mapped, comma separated.",
+        "missing_columns": "Optional columns that were not delivered, comma separated.",
+        "contract_version": "Version of the feed's contract the file was read with.",
+        "mapping_digest": "Digest of the profile's source; with another digest the file is read anew.",
+        "run_id": "Run that read the file.",
+        "ingested_at": "When the file was read, UTC.",
+    },
+    "check_results": {
+        None: "One row per check, table and partition: the newest outcome.",
+        "asset": "Table that was judged, as schema.table.",
+        "check_name": "Name of the check.",
+        "partition_on": "Delivery day or as-of day that was judged.",
+        "stage": "raw, marts, ml or reports.",
+        "source": "Who judged: gx (Great Expectations) or dbt.",
+        "is_blocking": "Whether a failure stops publication; otherwise it warns.",
+        "passed": "Whether the check passed.",
+        "failed_rows": "Rows that broke the rule; null where rows were not counted.",
+        "observed": "What was measured, as text; never a delivered value of a personal column.",
+        "message": "Why the rule matters.",
+        "table_version": "Version of the partition that was judged; an outcome on another version counts for nothing.",
+        "run_id": "Run that judged.",
+        "checked_at": "When it was judged, UTC.",
+    },
+    "publications": {
+        None: "One row per published version.",
+        "version": "Name of the version: running number, as-of day and the beginning of its digest.",
+        "as_of": "Day the content is knowledge of.",
+        "content_digest": "Digest of all tables and comments; equal content is not published twice.",
+        "published_at": "When it was published, UTC.",
+        "run_id": "Run that published it.",
+    },
 }
 
 FILE_STATUSES = ("loaded", "loaded_with_quarantine", "duplicate", "superseded", "refused")
@@ -202,7 +259,28 @@ def prepare(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:
             connection.execute(raw_table_ddl(feed))
         for name, columns in TABLES.items():
             connection.execute(f"create table if not exists ops.{name} ({columns})")
+        _describe(connection)
         _say_whose(connection, profile)
+
+
+def _describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the comments that are not there yet; where all are, as on most nights, nothing is written."""
+    rows = connection.execute(
+        """
+        select table_name, null, comment from duckdb_tables()
+        where database_name = current_database() and schema_name = 'ops'
+        union all
+        select table_name, column_name, comment from duckdb_columns()
+        where database_name = current_database() and schema_name = 'ops'
+        """
+    ).fetchall()
+    told = {(table, column): comment for table, column, comment in rows}
+    for table, texts in DESCRIPTIONS.items():
+        for column, text in texts.items():
+            if told.get((table, column)) != text:
+                place = f"table ops.{table}" if column is None else f"column ops.{table}.{column}"
+                literal = text.replace("'", "''")
+                connection.execute(f"comment on {place} is '{literal}'")
 
 
 def require_company(connection: duckdb.DuckDBPyConnection, profile: Profile) -> None:

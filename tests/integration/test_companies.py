@@ -55,6 +55,19 @@ def test_no_personal_column_is_published(company: Home) -> None:
     assert [column for column in columns if column[1] in PERSONAL_COLUMNS] == []
 
 
+def test_every_table_and_column_published_carries_a_comment(company: Home) -> None:
+    assert (
+        company.query(
+            """
+        select schema_name, table_name, '' from duckdb_tables() where comment is null
+        union all
+        select schema_name, table_name, column_name from duckdb_columns() where comment is null and not internal
+        """
+        )
+        == []
+    )
+
+
 def test_forecasts_are_finite_ordered_and_one_per_series_and_day_stands(company: Home) -> None:
     ((forecasts, broken, first, last),) = company.query(
         """

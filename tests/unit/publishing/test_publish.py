@@ -10,10 +10,12 @@ import pytest
 from company import AS_OF, TABLES, allow, fill, generations, published, settings_at
 
 from pipelines.errors import PublishRefusedError
+from pipelines.ops import DESCRIPTIONS, prepare
 from pipelines.publishing import publish, rollback, verify, versions
 from pipelines.publishing.contents import content
 from pipelines.publishing.versions import VersionError, current_version
 from pipelines.settings import Settings
+from pipelines.sources.profiles import load_profile
 
 
 @pytest.fixture
@@ -60,10 +62,39 @@ def test_comments_reach_readers(settings: Settings) -> None:
             "select comment from duckdb_tables() where table_name = 'fct_order_lines'"
         ).fetchone() or ("",)
         columns = connection.execute(
-            "select column_name, comment from duckdb_columns() where comment is not null"
+            "select column_name, comment from duckdb_columns() where comment is not null and schema_name <> 'ops'"
         ).fetchall()
     assert table == "Order lines; the company's own"
     assert columns == [("generation", "Which filling")]
+
+
+def test_every_table_and_column_of_the_evidence_is_described(settings: Settings) -> None:
+    published(settings, 1)
+    published(settings, 2)
+    with duckdb.connect(str(current(settings)), read_only=True) as connection:
+        places = connection.execute(
+            """
+            select table_name, '', comment from duckdb_tables() where schema_name = 'ops'
+            union all
+            select table_name, column_name, comment from duckdb_columns() where schema_name = 'ops'
+            """
+        ).fetchall()
+    assert {table for table, *_ in places} == {"check_results", "files", "publications"}
+    assert not [(table, column) for table, column, comment in places if not comment]
+
+
+def test_a_warehouse_of_an_earlier_release_is_described_anew(settings: Settings) -> None:
+    with fill(settings, 1).write() as connection:
+        connection.execute("comment on column ops.files.feed is 'an earlier text'")
+        connection.execute("comment on table ops.publications is null")
+        prepare(connection, load_profile("online_retail"))
+        assert connection.execute(
+            """
+            select comment from duckdb_columns() where table_name = 'files' and column_name = 'feed'
+            union all
+            select comment from duckdb_tables() where table_name = 'publications'
+            """
+        ).fetchall() == [(DESCRIPTIONS["files"]["feed"],), (DESCRIPTIONS["publications"][None],)]
 
 
 def test_a_changed_comment_alone_is_published(settings: Settings) -> None:
