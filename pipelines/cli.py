@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
 from pipelines import printing
 from pipelines.durable import make_folder
@@ -23,8 +25,22 @@ from pipelines.settings import REPOSITORY, Settings, keep_private
 if TYPE_CHECKING:
     from pipelines.launch import Launched
 
+
+class HomeFirst(TyperGroup):
+    """The commands; one that is given `--home` says where that stands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if getattr(error, "option_name", None) == "--home":
+                raise typer.BadParameter("--home stands before the command: opscope --home FOLDER COMMAND") from error
+            raise
+
+
 app = typer.Typer(
     name="opscope",
+    cls=HomeFirst,
     help="A data pipeline for operational analytics: deliveries in, checked and graded tables out.",
     no_args_is_help=True,
     add_completion=False,
@@ -60,12 +76,21 @@ def main() -> None:
         raise SystemExit(1) from error
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        out.print(f"opscope {installed_version('opscope')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def _home(
     context: typer.Context,
     home: Annotated[
         Path | None, typer.Option(help="Everything is written below this folder.", show_default="./var")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and end.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
     context.obj = {} if home is None else {"home": home}
 
@@ -149,6 +174,8 @@ def run(
     with progress_bars() as bars:
         installation = installation_of(settings, bars)
         if everything:
+            if on or first or last:
+                raise typer.BadParameter("--all takes no days: give --date, or --from and --to, or --all")
             newest = newest_day(installation)
             launched = launch(installation, "nightly", newest, newest, everything=True)
         else:

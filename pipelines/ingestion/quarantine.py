@@ -4,7 +4,7 @@ A record is let in under the current contract and profile, as it was delivered o
 text and the mended one both stay in the quarantine row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,9 +14,10 @@ from pipelines.errors import OpscopeError
 from pipelines.ingestion.erased import ErasedPersons
 from pipelines.ingestion.register import Register
 from pipelines.ingestion.releasing import Release
-from pipelines.ops import prepare
+from pipelines.ops import REASONS, REFUSALS, prepare
 from pipelines.resources import Warehouse
 from pipelines.settings import Settings
+from pipelines.sources.contracts import contracts
 from pipelines.sources.landed import LandedCopies
 from pipelines.sources.lookup_files import Lookups
 from pipelines.sources.profiles import Profile
@@ -69,7 +70,14 @@ def list_quarantine(
     status: str | None = "open",
     limit: int | None = None,
 ) -> list[Quarantined]:
-    """Refused records and files, newest delivery day first; `status` None gives released and superseded ones too."""
+    """Refused records and files, newest delivery day first; `status` None gives released and superseded ones too.
+
+    Raises OpscopeError when there is no such feed or reason.
+    """
+    if feed is not None:
+        _require_known("feed", feed, [each.feed for each in contracts()])
+    if reason is not None:
+        _require_known("reason", reason, [*REASONS, *REFUSALS])
     with warehouse.read() as connection:
         rows = connection.execute(
             f"""
@@ -82,6 +90,12 @@ def list_quarantine(
             {"feed": feed, "reason": reason, "status": status, "limit": limit if limit is not None else 2**62},
         ).fetchall()
     return [Quarantined(*row) for row in rows]
+
+
+def _require_known(what: str, given: str, known: Iterable[str]) -> None:
+    names = sorted(known)
+    if given not in names:
+        raise OpscopeError(f"{what} {given!r}", "is unknown", f"Give one of: {', '.join(names)}.")
 
 
 def show(warehouse: Warehouse, quarantine_id: str) -> Quarantined:
@@ -133,12 +147,14 @@ def release(
         run_id: recorded with the files.
 
     Raises:
-        OpscopeError: nothing is selected, an id is unknown, or a text comes with other than one id.
+        OpscopeError: nothing is selected, an id or the reason is unknown, or a text comes with other than one id.
     """
     if text is not None and (len(ids) != 1 or reason or everything):
         raise OpscopeError("text", "is given for other than one record", "Name the one record that it mends.")
     if not ids and reason is None and not everything:
         raise OpscopeError("quarantine release", "nothing is selected", "Give ids, --reason or --all.")
+    if reason is not None:
+        _require_known("reason", reason, REASONS)
     copies = LandedCopies(settings.landed_path)
     with warehouse.write() as connection:
         prepare(connection, profile)

@@ -226,8 +226,11 @@ def _previous(settings: Settings) -> str:
     served = next((manifest.sequence for manifest in kept if manifest.version == current), None)
     earlier = [manifest.version for manifest in kept if served is None or manifest.sequence < served]
     if not earlier:
+        others = ", ".join(manifest.version for manifest in kept if manifest.version != current) or "none"
         raise VersionError(
-            str(settings.published_path), "holds no earlier version", "Publish again, or raise keep_versions."
+            str(settings.published_path),
+            f"holds no earlier version than {current or 'none'}",
+            f"Versions to go to by name: {others}. OPSCOPE_KEEP_VERSIONS, now {settings.keep_versions}, keeps more.",
         )
     return earlier[-1]
 

@@ -20,12 +20,12 @@ from pipelines.publishing.contents import SCHEMAS
 Problem = Literal["missing", "failed", "stale", "unwritten", "unstamped", "unwatched", "behind"]
 REMEDIES: Mapping[Problem, str] = {
     "missing": "The check never ran on this partition: run the step that writes the table again, its checks with it.",
-    "failed": "Look at what was observed, correct the delivery or the rule, and run the partition again.",
+    "failed": "Look at what was observed, correct delivery or rule, and run the day again: `opscope run --date DAY`.",
     "stale": "The table was written after it was checked: run its step again, and it is checked as it stands.",
-    "unwritten": "No step ever wrote the table for this partition: run the partition.",
-    "unstamped": "Rows stand in the table that no step vouched for: run the partition again.",
+    "unwritten": "No step ever wrote the table for this partition: `opscope run --date DAY` does.",
+    "unstamped": "Rows stand in the table that no step vouched for: run the day again, `opscope run --date DAY`.",
     "unwatched": "No blocking check looks at the table: drop it if its model is gone, else give the model a test.",
-    "behind": "Deliveries came in that the table does not hold yet: run the partition.",
+    "behind": "Deliveries came in that the table does not hold yet: `opscope run --date DAY` takes them in.",
 }
 SHOWN_REFUSALS = 20
 # Tables whose rows carry their partition; others are judged by the partitions their steps stamped.

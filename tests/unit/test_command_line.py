@@ -1,5 +1,6 @@
 """What an operator types wrongly, or where a home is not what it should be: one message, and nothing else."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,38 @@ def test_another_company_is_not_published(home: Path) -> None:
     assert "holds the company" in error.cause
     assert "OPSCOPE_PROFILE" in error.remedy
     assert "holds the company" not in str(refused("--home", home, "publish", "--profile", "online_retail"))
+
+
+def usage(*arguments: str | Path) -> str:
+    """What is said of arguments that do not fit, on one line."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    return " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "days", ["--date 2026-06-30 --all", "--from 2026-06-01 --to 2026-06-30 --all", "--from 2026-06-01 --all"]
+)
+def test_days_and_all_days_are_not_both_asked_for(tmp_path: Path, days: str) -> None:
+    assert "--all" in usage("--home", tmp_path, "run", *days.split())
+
+
+@pytest.mark.parametrize("command", ["run", "quarantine list", "doctor"])
+def test_home_after_the_command_is_told_where_it_stands(command: str) -> None:
+    assert "opscope --home FOLDER COMMAND" in usage(*command.split(), "--home", "x")
+
+
+def test_another_option_after_the_command_is_told_as_ever() -> None:
+    assert "No such option: --hme" in usage("run", "--hme", "x")
+
+
+def test_the_version_is_told() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"opscope {version('opscope')}\n")
+
+
+@pytest.mark.parametrize("command", ["list --feed orders", "list --reason no_date", "release --reason empty_file"])
+def test_an_unknown_feed_or_reason_is_said_with_those_there_are(home: Path, command: str) -> None:
+    error = refused("--home", home, "quarantine", *command.split())
+    assert error.cause == "is unknown"
+    assert ("order_lines" if "feed" in command else "field_count") in error.remedy

@@ -295,9 +295,13 @@ def test_rollback_refuses_what_it_cannot_serve(settings: Settings) -> None:
 
 
 def test_rollback_without_an_earlier_version_says_so(settings: Settings) -> None:
-    published(settings, 1)
-    with pytest.raises(VersionError, match="no earlier version"):
+    first, second = published(settings, 1), published(settings, 2)
+    rollback(settings)
+    with pytest.raises(VersionError, match=f"no earlier version than {first.version}") as told:
         rollback(settings)
+    assert second.version in told.value.remedy
+    assert first.version not in told.value.remedy
+    assert "OPSCOPE_KEEP_VERSIONS, now 3" in told.value.remedy
 
 
 def test_a_version_rolled_back_from_is_not_rolled_back_to(settings: Settings) -> None:

@@ -92,7 +92,7 @@ def test_refuses_a_failed_outcome_and_says_what_was_observed(connection: duckdb.
     with pytest.raises(PublishRefusedError) as refused:
         require_publishable(connection, [MONDAY], EXPECTED)
     assert "failed: ml.demand_forecasts.finite on 2026-03-09 (mean 3)" in str(refused.value)
-    assert "run the partition again" in refused.value.remedy
+    assert "`opscope run --date DAY`" in refused.value.remedy
 
 
 def test_refuses_a_check_that_raised_and_says_how(connection: duckdb.DuckDBPyConnection) -> None:
