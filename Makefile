@@ -48,11 +48,11 @@ soak: setup ## The same with the larger counts: hours
 mutants: setup ## Plant bugs in the code, one at a time; each must turn the tests red
 	@$(BIN)/python -m pytest -q tests/promises/test_mutants.py --soak
 
-check: setup ## Format, lint, types, dbt parse, boundaries and unit tests: under a minute
+check: setup ## Format, lint, types, dbt parse, boundaries and unit tests: some two minutes
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/unit tests/test_boundaries.py tests/test_conventions.py
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/test_boundaries.py tests/test_conventions.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
