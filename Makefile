@@ -48,11 +48,11 @@ soak: setup ## The same with the larger counts: hours
 mutants: setup ## Plant bugs in the code, one at a time; each must turn the tests red
 	@$(BIN)/python -m pytest -q tests/promises/test_mutants.py --soak
 
-check: setup ## Format, lint, types, dbt parse, boundaries and unit tests: some two minutes
+check: setup ## Format, lint, types, dbt parse, boundaries and quick unit tests: about a minute
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/test_boundaries.py tests/test_conventions.py
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' tests/unit tests/test_boundaries.py tests/test_conventions.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

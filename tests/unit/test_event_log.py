@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from pipelines.event_log import OPEN_FILES, EventLog
 from pipelines.instance import open_instance
@@ -44,6 +45,7 @@ def _told(instance: dg.DagsterInstance, day: str) -> tuple:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_keeps_what_dagsters_own_keeps(tmp_path: Path) -> None:
     with open_instance(Settings.model_validate({"home": tmp_path / "ours"})) as ours:
         assert isinstance(ours.event_log_storage, EventLog)
@@ -57,6 +59,7 @@ def test_it_keeps_what_dagsters_own_keeps(tmp_path: Path) -> None:
         assert read.get_materialized_partitions(dg.AssetKey("second")) == {"2024-01-01", "2024-01-02"}
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_free_pool(tmp_path: Path) -> None:
     """A step joined the queue after the place it saw taken had been given back, so that nobody would call it."""
     with open_instance(Settings.model_validate({"home": tmp_path})) as instance:
@@ -94,6 +97,7 @@ def test_a_run_is_followed_from_another_instance(tmp_path: Path) -> None:
         assert seen[-3:] == ["one", "two", "three"]
 
 
+@pytest.mark.slow
 def test_files_of_old_runs_are_closed(tmp_path: Path) -> None:
     with open_instance(Settings.model_validate({"home": tmp_path})) as instance:
         for _ in range(OPEN_FILES + 2):

@@ -575,6 +575,7 @@ FILES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(files=FILES, data=st.data())
 def test_any_order_and_any_number_of_deliveries_end_in_the_same_tables(

@@ -12,6 +12,8 @@ from models_ml.frames import DATE, SERIES
 from pipelines.modelling.grades import GRADED_DAYS, SEASON
 from tests.promises.demand import FIRST, HORIZON, LAST, LEVELS, VERSIONS, Shop, made_demand, open_shop
 
+pytestmark = pytest.mark.slow  # five weeks of vintages are computed for them
+
 DAYS = [LAST - timedelta(days=back) for back in range(35, -1, -1)]
 QUANTILES = (0.1, 0.5, 0.9)
 KEY = ["series_id", "origin", "horizon", "model"]

@@ -91,6 +91,7 @@ def test_a_company_that_tells_no_stock_has_sales_alone(tmp_path: Path) -> None:
     assert known["unconstrained_quantity"].equals(known["quantity"])
 
 
+@pytest.mark.slow
 def test_targets_without_stock_are_counted_and_not_graded(tmp_path: Path) -> None:
     """Of 28 target days of ten series those with stock left, as far as is known, are graded; the others counted."""
     opened = open_shop(tmp_path / "home", made_demand(3), series=50)

@@ -91,6 +91,7 @@ def test_forecasts_are_of_demand_where_sales_were_cut_short(stock: tuple[int, in
     assert errors["demand"] < 0.5 * errors["sales"]
 
 
+@pytest.mark.slow
 def test_the_generators_demand_is_forecast_better_than_from_its_sales(tmp_path: Path) -> None:
     """Where a twentieth and more of demand was lost in the half year before, against the mean that demand came from."""
     truth = generate(tmp_path / "demo", days=3, history_days=400, dirty=False).table("demand").to_pandas()

@@ -81,6 +81,7 @@ def test_a_promotion_is_taken_into_account() -> None:
     assert blind[out.ravel()].sum() < 0.8 * demand[out].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [True, False], ids=["flag is exact", "flag is stock at zero"])
 def test_the_generators_planted_censoring(truth: pd.DataFrame, exact: bool) -> None:
     flag = truth["is_censored"] if exact else truth["closing_units"] == 0

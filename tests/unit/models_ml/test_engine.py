@@ -35,6 +35,7 @@ def poisoned(history: pd.DataFrame, origin: date) -> list[pd.DataFrame]:
     return [shuffled, multiplied, history[~future]]
 
 
+@pytest.mark.slow
 def test_the_future_cannot_change_a_forecast(panel: pd.DataFrame) -> None:
     for number in (150, 190):
         told = engine.backtest(panel, [day(number)], horizon=7)
@@ -42,6 +43,7 @@ def test_the_future_cannot_change_a_forecast(panel: pd.DataFrame) -> None:
             pd.testing.assert_frame_equal(engine.backtest(future, [day(number)], horizon=7), told)
 
 
+@pytest.mark.slow
 def test_the_future_cannot_change_a_forecast_of_a_fitted_model(panel: pd.DataFrame, model: engine.Model) -> None:
     for number in range(211, 231):
         told = model.forecast(panel, day(number))
@@ -95,6 +97,7 @@ def test_planted_growth_is_followed_better_than_by_any_baseline() -> None:
     assert scores.loc["selected", "wape"] <= scores.loc["weekday_mean", "wape"]
 
 
+@pytest.mark.slow
 def test_the_planted_best_model_wins() -> None:
     rng = np.random.default_rng(4)
     weeks = np.exp(np.cumsum(rng.normal(0, 0.4, (40, 30)), axis=1))

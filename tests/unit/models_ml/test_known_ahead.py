@@ -70,6 +70,7 @@ def test_knowing_ahead_beats_not_knowing(panel: pd.DataFrame, model: engine.Mode
     assert (knowing - actual).abs().sum() < 0.4 * (not_knowing - actual).abs().sum()
 
 
+@pytest.mark.slow
 def test_demand_after_the_origin_does_not_matter_though_its_plans_do(panel: pd.DataFrame, model: engine.Model) -> None:
     told = model.forecast(panel, ORIGIN, known_ahead=known_ahead(panel))
     future = panel["date"] > pd.Timestamp(ORIGIN)

@@ -25,6 +25,7 @@ def model(panel: pd.DataFrame) -> engine.Model:
     return engine.fit(panel, origin=ORIGIN, horizon=7, country="DE")
 
 
+@pytest.mark.slow
 def test_a_model_survives_to_the_last_bit(panel: pd.DataFrame, model: engine.Model) -> None:
     again = load(save(model))
     later = (START + pd.Timedelta(days=160)).date()
@@ -65,6 +66,7 @@ def test_a_type_that_is_not_trusted_is_refused(model: engine.Model) -> None:
         load(packed)
 
 
+@pytest.mark.slow
 def test_equal_data_have_equal_cards_and_other_data_do_not(panel: pd.DataFrame, model: engine.Model) -> None:
     shuffled = panel.sample(frac=1, random_state=1)
     again = engine.fit(shuffled, origin=ORIGIN, horizon=7, country="DE").card()

@@ -4,12 +4,14 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from models_ml import engine, metrics
 
 NINE = [level / 10 for level in range(1, 10)]
 
 
+@pytest.mark.slow
 def test_car_parts_beat_what_was_published(real_data: Path) -> None:
     """WQL of the last 12 of 51 months: zero 1.0, seasonal naive 1.600, the best foundation model 0.975."""
     history = pd.read_parquet(real_data / "car-parts" / "car_parts_monthly.parquet").fillna({"quantity": 0.0})

@@ -107,6 +107,7 @@ def test_a_very_long_text_is_read_in_its_first_pages() -> None:
     assert (long.language, text_model.label(long.positive_probability)) == ("pt", "negative")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_gives_the_same_sound_reading_twice(text: str) -> None:

@@ -18,6 +18,7 @@ def digest_of(rows: list[tuple[int | None, str | None]]) -> str:
         return content_digest(connection, "main.t")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(ROWS, ROWS)
 def test_equal_digests_mean_equal_multisets(left: list, right: list) -> None:
@@ -25,6 +26,7 @@ def test_equal_digests_mean_equal_multisets(left: list, right: list) -> None:
     assert (digest_of(left) == digest_of(right)) == (ordered[0] == ordered[1])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_row_order_does_not_matter(pair: tuple[list, list]) -> None:

@@ -193,6 +193,7 @@ def test_dropped_tables_leave_the_next_version(settings: Settings) -> None:
         assert connection.execute("select count(*) from duckdb_tables() where table_name = 'old'").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_republishing_does_not_grow_the_file(settings: Settings) -> None:
     sizes = []
     for generation in range(6):
@@ -360,6 +361,7 @@ def long_table(settings: Settings, night: int) -> None:
         )
 
 
+@pytest.mark.slow
 def test_large_tables_are_brought_up_to_date_by_days(settings: Settings) -> None:
     sizes = []
     for night in range(6):

@@ -229,6 +229,7 @@ def test_every_record_is_read_as_the_golden_model_reads_it(
         assert shown(content[offset:].decode("utf-8", "surrogateescape")).startswith(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=files(),

@@ -259,6 +259,7 @@ def test_excel_cells_keep_their_types_and_ids_their_digits(tmp_path: Path) -> No
     assert json.loads(chunk.raw_text(0))["id"] == 17850
 
 
+@pytest.mark.slow
 def test_old_workbooks_are_read_like_new_ones(tmp_path: Path) -> None:
     path = tmp_path / "p.xls"
     path.write_bytes(
