@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from pipelines.assets.shell import Installation
 from pipelines.errors import NoWarehouseError, WarehouseError
-from pipelines.sources.landing import Delivery, find_deliveries
+from pipelines.sources.landing import Delivery, days_so_far, find_deliveries
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def arrived(installation: Installation, cursor: str | None) -> Arrivals:
         known = {}
     except WarehouseError:
         return Arrivals({}, cursor or "{}", "a run is writing; the landing is looked at again after it")
-    found = find_deliveries(installation.profile, installation.settings.landing_url)
+    profile = installation.profile
+    found = find_deliveries(profile, installation.settings.landing_url, days_so_far(profile))
     new = [each for each in found if each.source.path and not _is_known(each, known)]
     seen = {_name(each): each.state for each in new}
     before: dict[str, str] = json.loads(cursor or "{}")

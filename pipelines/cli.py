@@ -247,7 +247,7 @@ def dev(
     from pipelines.service import serve
 
     out.print(f"The Dagster UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
-    serve(writing_settings_of(context, profile=profile, landing=landing), host, port)
+    serve(settings_of(context, profile=profile, landing=landing), host, port)
 
 
 @app.command()
@@ -262,7 +262,7 @@ def view(
     from pipelines.service import view as serve_viewers
 
     out.print(f"The viewers' UI will be on http://{host}:{port} in about half a minute; Ctrl-C ends it.")
-    serve_viewers(writing_settings_of(context, profile=profile, landing=landing), host, port)
+    serve_viewers(settings_of(context, profile=profile, landing=landing), host, port)
 
 
 @app.command()

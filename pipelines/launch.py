@@ -111,7 +111,8 @@ def newest_day(installation: Installation) -> date:
     """
     if installation.profile.ends_on is not None:
         return installation.profile.ends_on
-    days = delivery_days(installation.profile, installation.settings.landing_url)
+    newest = last_day(installation.profile)
+    days = [day for day in delivery_days(installation.profile, installation.settings.landing_url) if day <= newest]
     if not days:
         raise ProfileError(
             f"profile {installation.profile.company}",

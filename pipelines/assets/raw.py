@@ -14,6 +14,7 @@ from pipelines.ingestion import FeedDay, IngestReport, ingest
 from pipelines.partitions import days_of
 from pipelines.quality.checks import run_checks
 from pipelines.sources.contracts import Contract, contracts
+from pipelines.sources.landing import days_so_far
 
 
 class Deliveries(dg.Config):
@@ -33,7 +34,7 @@ def raw_assets(installation: Installation) -> dg.AssetsDefinition:
                 installation.settings,
                 installation.profile,
                 installation.warehouse,
-                None if config.everything else (days[0], days[-1]),
+                days_so_far(installation.profile) if config.everything else (days[0], days[-1]),
                 run_id=run_id,
                 progress=installation.progress,
             )

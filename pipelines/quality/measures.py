@@ -223,9 +223,10 @@ def members(table: str, member: str) -> str:
 
 def vintages() -> str:
     """`members` of the forecasts, and of days without any whether anything sold in the year before, as known then."""
+    counted = members("ml.demand_forecasts", "(product_id, channel_id)")
     return f"""(
   with judged as (
-    from {members("ml.demand_forecasts", "(product_id, channel_id)")}
+    from {counted}
   ), sold as (
     select j.{PARTITION}, d.product_id, d.channel_id, d.ordered_on
     from judged as j

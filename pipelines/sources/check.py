@@ -202,7 +202,7 @@ class _Checker:
         for (code, column), group in groupby(by_rule, key=lambda each: (each.reason_code, each.column_name)):
             yield self._refused(place, list(group), tried, delivery, code, column)
         if 0 < tried.seen == tried.filtered:
-            message = f"where leaves out all {tried.seen} records tried"
+            message = f"the condition leaves out all {tried.seen} records tried"
             yield Finding("warning", place, message, "Compare the condition with what the file writes.")
         if delivery.source.key_versions == "refuse":
             yield from _key_findings(place, contract(delivery.feed), tried)

@@ -35,4 +35,8 @@ def load_document(path: Path) -> Any:
     Raises yaml.YAMLError (DuplicateKeyError where a key stands twice), or ValueError for an impossible day.
     """
     with path.open(encoding="utf-8") as stream:
-        return yaml.load(stream, _Loader)  # noqa: S506 - a safe loader by descent
+        loader = _Loader(stream)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()

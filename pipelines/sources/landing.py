@@ -66,9 +66,8 @@ class Entry:
 def find_deliveries(profile: Profile, landing_url: str, days: Days = None) -> list[Delivery]:
     """All deliveries of the profile, or those of `days` (first and last, both included), in a fixed order.
 
-    Files whose records carry the day themselves are found whatever the days asked for; files of a day to come are no
-    deliveries yet (`misdated` tells of them). The order is (delivery day, feed, path), so that earlier knowledge is
-    loaded first.
+    Files whose records carry the day themselves are found whatever the days asked for. The order is (delivery day,
+    feed, path), so that earlier knowledge is loaded first.
 
     Raises ProfileError when the landing is not there or two sources of a feed claim the same file.
     """
@@ -78,7 +77,6 @@ def find_deliveries(profile: Profile, landing_url: str, days: Days = None) -> li
         for feed, sources in profile.feeds.items()
         for source in sources
         for delivery in _of_source(feed, source, profile, entries, days)
-        if not _is_to_come(source, delivery.delivered_on, profile)
     ]
     _refuse_shared_files(found)
     return sorted(found, key=lambda delivery: (delivery.delivered_on or date.min, delivery.feed, delivery.source_path))
@@ -91,14 +89,21 @@ def delivery_days(profile: Profile, landing_url: str) -> list[date]:
 
 
 def last_day(profile: Profile) -> date:
-    """The last delivery day there can be: the profile's, else today in the company's time zone."""
+    """The last delivery day there can be: the profile's, else today in the company's time zone.
+
+    For what starts a run: a mistyped year is refused. What a run computes never asks what day it is.
+    """
     return profile.ends_on or audit_time().replace(tzinfo=UTC).astimezone(profile.zone).date()
 
 
-def _is_to_come(source: Source, delivered_on: date | None, profile: Profile) -> bool:
-    """Whether a path names a day after today; a profile that says where its days end may be ahead of the clock."""
-    is_named = source.path is not None and source.delivered_on.kind == "path"
-    return is_named and delivered_on is not None and profile.ends_on is None and delivered_on > last_day(profile)
+def days_so_far(profile: Profile) -> Days:
+    """The days of all that is delivered; files of days to come wait, unless the profile says where its days end."""
+    return None if profile.ends_on else (date.min, last_day(profile))
+
+
+def _is_to_come(delivered_on: date | None, profile: Profile) -> bool:
+    days = days_so_far(profile)
+    return days is not None and delivered_on is not None and delivered_on > days[1]
 
 
 def misdated(profile: Profile, landing_url: str) -> list[str]:
@@ -113,7 +118,7 @@ def misdated(profile: Profile, landing_url: str) -> list[str]:
         pattern, loose = compile_pattern(str(source.path)), compile_pattern(any_day(str(source.path)))
         for entry in entries:
             matches, day = pattern.match(entry.path)
-            if matches and not _is_to_come(source, day, profile):
+            if matches and not _is_to_come(day, profile):
                 claimed.add(entry.path)
             elif loose.match(entry.path)[0]:
                 nearly.add(entry.path)

@@ -169,9 +169,10 @@ TRUSTED = re.compile(
 # Reviewed: built beside the statement from contracts, suites, models, hashes of ours, or checked expressions.
 REVIEWED = {
     "aggregates", "alias", "amount", "asset", "band", "business", "column", "columns", "condition", "conditions",
-    "content", "control", "day", "days", "delivered", "fact", "key", "limit", "listed", "location", "lost", "marks",
-    "measured", "member", "moment", "name", "quoted", "reading.file_id", "relation", "same", "schema", "segment",
-    "selected", "self.full_name", "sql", "table", "table.full_name", "tables", "tried", "versions", "withdrawn",
+    "content", "control", "counted", "currency", "day", "days", "delivered", "fact", "key", "limit", "listed",
+    "location", "lost", "marks", "measured", "member", "moment", "name", "quoted", "reading.file_id", "relation",
+    "same", "schema", "segment", "selected", "self.full_name", "sql", "table", "table.full_name", "tables", "tried",
+    "versions", "withdrawn",
 }  # fmt: skip
 
 

@@ -208,7 +208,7 @@ def test_records_that_are_left_out_do_not_hide_that_the_others_are_refused(newco
 def test_a_condition_that_leaves_out_everything_is_told(newcomer: Newcomer) -> None:
     profile = PROFILE.replace("    columns:", "    where: Colour = 'Red'\n    columns:")
     (finding,) = problems(newcomer.check(profile, on_2024_01_01=CSV))
-    assert finding.message == "where leaves out all 2 records tried"
+    assert finding.message == "the condition leaves out all 2 records tried"
 
 
 def test_a_value_of_a_personal_column_is_not_shown(newcomer: Newcomer) -> None:

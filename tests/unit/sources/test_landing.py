@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import FileRefusedError, ProfileError
-from pipelines.sources.landing import Delivery, delivery_days, find_deliveries, last_day, misdated, source_of
+from pipelines.sources.landing import (
+    Delivery,
+    days_so_far,
+    delivery_days,
+    find_deliveries,
+    last_day,
+    misdated,
+    source_of,
+)
 from pipelines.sources.patterns import compile_pattern
 from pipelines.sources.profiles import Profile
 
@@ -57,10 +65,12 @@ def test_a_file_of_a_day_to_come_is_no_delivery_yet_and_is_told_with_those_of_no
     )
     put(tmp_path, "2099-01-02/else.csv", "products.csv")
     shop = profile(path="{delivered_on}/products.csv")
-    assert found(find_deliveries(shop, str(tmp_path))) == [("2024-01-02/products.csv", date(2024, 1, 2))]
+    so_far = find_deliveries(shop, str(tmp_path), days_so_far(shop))
+    assert found(so_far) == [("2024-01-02/products.csv", date(2024, 1, 2))]
     assert misdated(shop, str(tmp_path)) == [f"{day}/products.csv" for day in ("2024-02-30", "2024-1-3", "2099-01-02")]
     ahead = shop.model_copy(update={"ends_on": date(2099, 1, 2)})
-    assert [day for _, day in found(find_deliveries(ahead, str(tmp_path)))] == [date(2024, 1, 2), last_day(ahead)]
+    all_days = find_deliveries(ahead, str(tmp_path), days_so_far(ahead))
+    assert [day for _, day in found(all_days)] == [date(2024, 1, 2), last_day(ahead)]
     assert misdated(ahead, str(tmp_path)) == ["2024-02-30/products.csv", "2024-1-3/products.csv"]
 
 
