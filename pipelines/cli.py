@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from typer.core import TyperGroup
 
 from pipelines import printing
-from pipelines.durable import make_folder
+from pipelines.durable import make_home
 from pipelines.errors import OpscopeError
 from pipelines.exhaustion import told
 from pipelines.garbage import look_rarely
@@ -104,7 +104,7 @@ def settings_of(context: typer.Context, **given: object) -> Settings:
 def writing_settings_of(context: typer.Context, **given: object) -> Settings:
     """The same for a command that writes: its home is made first, or the error says why it cannot be."""
     settings = settings_of(context, **given)
-    make_folder(settings.root, "Name another folder with --home or OPSCOPE_HOME, or give this user the right.")
+    make_home(settings)
     return settings
 
 

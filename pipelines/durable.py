@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from pipelines.errors import OpscopeError
+from pipelines.settings import Settings
 
 
 def make_folder(path: Path, remedy: str) -> None:
@@ -18,6 +19,11 @@ def make_folder(path: Path, remedy: str) -> None:
         raise OpscopeError(f"folder {path}", f"cannot be made ({error.strerror})", remedy) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise OpscopeError(f"folder {path}", "cannot be written to by this user", remedy)
+
+
+def make_home(settings: Settings) -> None:
+    """Make the folder that everything is written below. Raises OpscopeError as `make_folder`."""
+    make_folder(settings.root, "Name another folder with --home or OPSCOPE_HOME, or give this user the right.")
 
 
 def sync(path: Path) -> None:

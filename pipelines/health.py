@@ -146,8 +146,6 @@ def landing(settings: Settings) -> Iterator[Finding]:
 
 def dated(settings: Settings, profile: Profile) -> Iterator[Finding]:
     """Whether a local landing has files that no run takes up for the day in their path; silent where there are none."""
-    if "://" in settings.landing_url or not Path(settings.landing_url).is_dir():
-        return
     lost = misdated(profile, settings.landing_url)
     if lost:
         detail = f"{len(lost)} in paths that name no day, or one to come: {listed(lost)}"

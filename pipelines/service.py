@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.durable import make_folder
+from pipelines.durable import make_home
 from pipelines.errors import OpscopeError
 from pipelines.instance import open_instance
 from pipelines.settings import REPOSITORY, Settings, environment_of
@@ -55,7 +55,7 @@ def require_loopback(settings: Settings, host: str) -> None:
 
 def _serve(settings: Settings, host: str, command: list[str]) -> None:
     require_loopback(settings, host)
-    make_folder(settings.root, "Name another folder with --home or OPSCOPE_HOME, or give this user the right.")
+    make_home(settings)
     open_instance(settings).dispose()
     program = str(Path(sys.executable).with_name(command[0]))
     # A supervisor ends us with SIGTERM; it takes the way of Ctrl-C, so that the group ends with us.

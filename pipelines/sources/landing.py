@@ -101,16 +101,14 @@ def days_so_far(profile: Profile) -> Days:
     return None if profile.ends_on else (date.min, last_day(profile))
 
 
-def _is_to_come(delivered_on: date | None, profile: Profile) -> bool:
-    days = days_so_far(profile)
-    return days is not None and delivered_on is not None and delivered_on > days[1]
-
-
 def misdated(profile: Profile, landing_url: str) -> list[str]:
     """Paths that are nobody's delivery for their day alone: it is none, such as the 30th of February, or is to come.
 
-    Raises ProfileError as `find_deliveries`.
+    Of a local landing only: a remote one is not listed once more for this, nor may it fail what has succeeded.
     """
+    if "://" in landing_url or not Path(landing_url).is_dir():
+        return []
+    days = days_so_far(profile)
     entries = [entry for entry in list_landing(landing_url, _roots(profile)) if not entry.is_folder]
     sources = [source for of_feed in profile.feeds.values() for source in of_feed if source.path is not None]
     claimed, nearly = set(), set()
@@ -118,7 +116,7 @@ def misdated(profile: Profile, landing_url: str) -> list[str]:
         pattern, loose = compile_pattern(str(source.path)), compile_pattern(any_day(str(source.path)))
         for entry in entries:
             matches, day = pattern.match(entry.path)
-            if matches and not _is_to_come(day, profile):
+            if matches and (days is None or day is None or day <= days[1]):
                 claimed.add(entry.path)
             elif loose.match(entry.path)[0]:
                 nearly.add(entry.path)

@@ -83,6 +83,11 @@ def test_a_file_that_another_source_takes_is_not_misdated(tmp_path: Path) -> Non
     assert misdated(both, str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("landing", ["ftp://127.0.0.1:1/nobody", "not/there"])
+def test_a_landing_that_is_remote_or_gone_is_not_listed_for_misdated_files(landing: str) -> None:
+    assert misdated(profile(path="{delivered_on}_p.csv"), landing) == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "path", "day"),
     [
